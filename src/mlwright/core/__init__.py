@@ -1,0 +1,37 @@
+"""What every stage needs and no stage owns: errors, progress, time, whole files, evidence.
+
+Nothing here knows data or models. Start at `errors.MlwrightError` and `evidence.Evidence`.
+"""
+
+from mlwright.core.clock import Clock, Deadline, peak_memory_mb
+from mlwright.core.errors import DiskFull, MlwrightError, closest, quoted
+from mlwright.core.evidence import Evidence, EvidenceStore, Interval
+from mlwright.core.files import fingerprint_of_file, read_json, whole_file, whole_folder, write_json, write_text
+from mlwright.core.progress import Progress, ProgressEvent, Stage, silent, stage
+from mlwright.core.randomness import named_rng, named_seed
+
+__all__ = [
+    "Clock",
+    "Deadline",
+    "DiskFull",
+    "Evidence",
+    "EvidenceStore",
+    "Interval",
+    "MlwrightError",
+    "Progress",
+    "ProgressEvent",
+    "Stage",
+    "closest",
+    "fingerprint_of_file",
+    "named_rng",
+    "named_seed",
+    "peak_memory_mb",
+    "quoted",
+    "read_json",
+    "silent",
+    "stage",
+    "whole_file",
+    "whole_folder",
+    "write_json",
+    "write_text",
+]
