@@ -1,0 +1,311 @@
+"""The sections of `mlwright.yaml`, one class each; `Spec` in `spec.py` puts them together.
+
+Every field has a description: it is what `mlwright spec schema` publishes and what editors show.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from mlwright.spec.expressions import Expression, ExpressionInvalid
+from mlwright.spec.values import Duration, ExpressionField, Names
+
+LogicalType = Literal["number", "integer", "boolean", "category", "datetime", "text", "identifier", "constant"]
+Task = Literal["binary", "multiclass", "regression"]
+Period = Literal["hour", "day", "week", "month", "quarter", "year"]
+
+
+class Section(BaseModel):
+    """Strict, frozen, no unknown keys."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Project(Section):
+    """What this is about, for the people who will read the report."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)] = "unnamed"
+    """A short name; it titles the report and the registered model."""
+    owner: str | None = None
+    """Who answers for the model: a person or a team, with a way to reach them."""
+    statement: str | None = None
+    """The business question in one or two sentences."""
+
+
+class Query(Section):
+    """A database and what to ask it."""
+
+    url: str
+    """`sqlite:///customers.db` or `postgresql://user@host/database`; `${NAME}` is read from the environment."""
+    query: str
+    """The SELECT whose rows are the table."""
+
+
+class Reading(Section):
+    """How to read a file, where what mlwright finds out by itself is wrong."""
+
+    delimiter: str | None = None
+    """Between fields of a text file: `,` `;` `|` or a tab."""
+    encoding: str | None = None
+    """Of a text file, e.g. `utf-8` or `cp1252`."""
+    header: bool | None = None
+    """Whether the first line names the columns."""
+    skip_lines: Annotated[int, Field(ge=0)] = 0
+    """Lines before the header."""
+    skip_ragged_rows: bool = False
+    """Leave out (and count) lines with too many or too few fields instead of stopping."""
+    sheet: str | int | None = None
+    """Of an Excel file: its name, or its number from 0."""
+
+
+class ColumnOverride(Section):
+    """What to do with one column, where mlwright's own reading of it is wrong."""
+
+    type: LogicalType | None = None
+    """The type to use instead of the one found."""
+    missing: tuple[str | float, ...] | None = Field(default=None, strict=False)
+    """Values that mean missing; takes the place of those found."""
+    replace: dict[str, str] | None = None
+    """Spellings to unify before anything else: `{"yes ": "yes", "Y": "yes"}`."""
+    formats: Names | None = None
+    """Formats of a date column, in the order to try them: `%d.%m.%Y`."""
+
+
+class Data(Section):
+    """Where the rows are and what the columns are for."""
+
+    source: str | Query
+    """A path, a glob of paths, an `s3://`, `gs://` or `hdfs://` URL, or a database: `{url, query}`."""
+    target: str
+    """The column to predict."""
+    positive_class: str | int | float | bool | None = None
+    """Of two classes, the one that the decision is about (`yes`, `1`, `bad` …)."""
+    id: str | None = None
+    """Names a row; never a feature; repeated in the predictions."""
+    time: str | None = None
+    """When the row was known; makes the split go forward in time."""
+    group: str | None = None
+    """Rows of one group (a customer, a household, a patient) are never on both sides of a split."""
+    weight: str | None = None
+    """How much a row counts; never a feature."""
+    must_not_use: Names = ()
+    """Columns that may not be features, by law or by choice."""
+    known_after_decision: Names = ()
+    """Columns that are filled in after the decision is taken; they would leak the answer."""
+    sensitive: Names = ()
+    """Columns that name people's groups; scores are shown for each group."""
+    reading: Reading = Reading()
+    """How to read the file, where mlwright gets it wrong."""
+    columns: dict[str, ColumnOverride] = Field(default_factory=dict)
+    """What to do with single columns, where mlwright gets them wrong."""
+
+
+class OutcomeValues(Section):
+    """What each outcome of a decision is worth, per row: numbers, or expressions over columns; costs are negative."""
+
+    true_positive: ExpressionField = Field(default=0.0, validate_default=True)
+    """We act, and the row is of the positive class."""
+    false_positive: ExpressionField = Field(default=0.0, validate_default=True)
+    """We act, and it is not."""
+    false_negative: ExpressionField = Field(default=0.0, validate_default=True)
+    """We do not act, and the row is of the positive class."""
+    true_negative: ExpressionField = Field(default=0.0, validate_default=True)
+    """We do not act, and it is not."""
+
+
+_CAPACITY = re.compile(r"(\d+)\s*(?:per|/|a)\s*(hour|day|week|month|quarter|year)")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
+class Capacity(Section):
+    """How often we can act: `500 per week`, or a share of the rows such as `5%` or `0.05`."""
+
+    count: Annotated[int, Field(gt=0)] | None = None
+    """So many rows per period."""
+    per: Period | None = None
+    """The period of `count`."""
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Or this share of all rows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if isinstance(value, float | int) and not isinstance(value, bool):
+            return {"share": float(value)}
+        if isinstance(value, str):
+            if found := _CAPACITY.fullmatch(value.strip()):
+                return {"count": int(found[1]), "per": found[2]}
+            if found := _SHARE.fullmatch(value.strip()):
+                return {"share": float(found[1]) / 100}
+            raise ValueError("write a capacity as `500 per week`, `5%` or a share such as 0.05")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Capacity:
+        if (self.share is None) == (self.count is None) or (self.count is None) != (self.per is None):
+            raise ValueError("a capacity is a count per period, or a share; not both, not neither")
+        return self
+
+
+class Volume(Section):
+    """How many rows there are to decide on, so that money per row becomes money per period."""
+
+    count: Annotated[int, Field(gt=0)]
+    """Rows."""
+    per: Period
+    """In this period."""
+
+
+class Decision(Section):
+    """What is decided with a prediction, and what right and wrong decisions are worth."""
+
+    action: str | None = None
+    """What we do for a row of the positive class: `offer a discount`."""
+    currency: str = "units"
+    """Of all values and costs."""
+    values: OutcomeValues | None = None
+    """The worth of each outcome, per row (binary tasks)."""
+    error_cost: ExpressionField | None = None
+    """What an error costs, over `error`, `prediction`, the target and columns (regression): `0.02 * abs(error)`."""
+    capacity: Capacity | None = None
+    """How often we can act."""
+    volume: Volume | None = None
+    """How many rows there are to decide on."""
+    current_process: ExpressionField | None = None
+    """What is done today, as a rule over columns: `months < 3 and complaints > 0`; every score is shown beside it."""
+    label_price: Annotated[float, Field(ge=0)] | None = None
+    """What one more labelled row costs."""
+
+
+class Requirement(Section):
+    """One fit criterion; it ends as met, not met or undecided."""
+
+    id: Annotated[str, Field(min_length=1)]
+    """`R1`; the reports refer to it."""
+    metric: str
+    """`roc_auc`, `recall`, `rmse` …; `mlwright spec metrics` lists them."""
+    min: float | None = None
+    """The score must be at least this …"""
+    max: float | None = None
+    """… or at most this."""
+    on: str = "overall"
+    """All rows, or those where an expression over columns holds: `region == "north"`."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    """How sure we must be, as a one-sided probability."""
+    priority: Literal["must", "should", "could"] = "must"
+    """A `must` that is not met ends the run with exit code 1."""
+    rationale: str | None = None
+    """Why it is asked, for the reader of the report."""
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Requirement:
+        if (self.min is None) == (self.max is None):
+            raise ValueError("a requirement has one bound: `min` or `max`")
+        return self
+
+    @field_validator("on")
+    @classmethod
+    def _readable(cls, on: str) -> str:
+        try:
+            Expression.parse(on)
+        except ExpressionInvalid as error:
+            raise ValueError(f"{error.problem}; {error.fix}") from error
+        return on
+
+    @property
+    def condition(self) -> Expression | None:
+        """Which rows it is about; None is all of them."""
+        return None if self.on == "overall" else Expression.parse(self.on)
+
+
+class Fairness(Section):
+    """A limit on how differently groups are treated."""
+
+    attribute: str
+    """The sensitive column."""
+    metric: Literal[
+        "demographic_parity_difference",
+        "demographic_parity_ratio",
+        "equal_opportunity_difference",
+        "equal_opportunity_ratio",
+        "equalized_odds_difference",
+        "equalized_odds_ratio",
+    ]
+    """How the difference is measured."""
+    min: float | None = None
+    """A ratio must be at least this …"""
+    max: float | None = None
+    """… a difference at most this."""
+
+
+class Constraints(Section):
+    """What must hold for the model itself."""
+
+    latency_ms: Annotated[float, Field(gt=0)] | None = None
+    """95th percentile of the time to answer one row."""
+    size_mb: Annotated[float, Field(gt=0)] | None = None
+    """Of the package on disk."""
+    memory_mb: Annotated[float, Field(gt=0)] | None = None
+    """Of a process that answers."""
+    monotonic: dict[str, Literal["increasing", "decreasing"]] = Field(default_factory=dict)
+    """Columns that may only push the prediction one way."""
+    interpretability: Literal["any", "reasons", "glass_box"] = "any"
+    """`reasons`: every prediction can be explained; `glass_box`: the model itself can be read."""
+    fairness: tuple[Fairness, ...] = Field(default=(), strict=False)
+    """Limits on how differently groups are treated."""
+
+
+class Budget(Section):
+    """What the search may spend."""
+
+    seconds: Annotated[float, Field(ge=1, le=7 * 86400)] = 60.0
+    """Wall time for finding and fitting the model."""
+    memory_mb: Annotated[float, Field(ge=256)] = 4096.0
+    """Of the whole run."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 2
+    """Fits at the same time."""
+    trials: Annotated[int, Field(ge=1)] | None = None
+    """At most so many trials; with it and a seed, a run gives the same model on any machine that is fast enough."""
+
+
+class Split(Section):
+    """How rows are kept apart for the final test."""
+
+    kind: Literal["auto", "random", "stratified", "grouped", "temporal"] = "auto"
+    """`auto` proposes one from the data and says why."""
+    test_share: Annotated[float, Field(gt=0, lt=0.9)] = 0.2
+    """Of the rows, for the test."""
+    gap: Duration | None = None
+    """Time between training and test rows of a temporal split; the label delay if not given."""
+    folds: Annotated[int, Field(ge=2, le=20)] | None = None
+    """Of the cross-validation; chosen by the number of rows if not given."""
+
+
+class Retrain(Section):
+    """When and how a new version is made."""
+
+    on: tuple[Literal["schedule", "drift", "loss"], ...] = Field(default=("loss",), strict=False)
+    """What triggers it."""
+    every: Duration | None = None
+    """For a schedule."""
+    approve: Literal["person", "automatic"] = "person"
+    """Who says yes to a promotion."""
+    min_gain: Annotated[float, Field(ge=0)] = 0.0
+    """The least improvement that is worth a promotion, in the unit of the objective."""
+
+
+class Operation(Section):
+    """What happens once the model answers."""
+
+    label_delay: Duration = timedelta(0)
+    """How long it takes until the truth about a row is known."""
+    strict_input: bool = False
+    """Refuse rows with unseen levels or values out of range instead of answering and counting them."""
+    false_alarms_per_year: Annotated[float, Field(gt=0)] = 2.0
+    """How often the monitor may be wrong."""
+    retrain: Retrain = Retrain()
+    """When and how a new version is made."""
