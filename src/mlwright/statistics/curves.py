@@ -1,0 +1,64 @@
+"""The curves that reports draw: ROC, precision-recall, calibration, lift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlwright.core import Interval
+from mlwright.statistics.intervals import wilson_interval
+from mlwright.statistics.scored import FloatArray, Scored
+
+
+def _steps(scored: Scored) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Weight of positives and of all rows from the highest score down, at the end of each run of equal scores."""
+    order = np.argsort(-scored.prediction, kind="stable")
+    score, positive = scored.prediction[order], scored.target[order] == 1
+    weight = np.ones(len(score)) if scored.weight is None else scored.weight[order]
+    ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True])
+    return np.cumsum(weight * positive)[ends], np.cumsum(weight)[ends], score[ends]
+
+
+def roc_curve(scored: Scored) -> tuple[FloatArray, FloatArray]:
+    """False positive rate and true positive rate, from (0, 0) to (1, 1)."""
+    hits, seen, _ = _steps(scored)
+    misses = seen - hits
+    return np.r_[0.0, misses / max(misses[-1], 1e-300)], np.r_[0.0, hits / max(hits[-1], 1e-300)]
+
+
+def precision_recall_curve(scored: Scored) -> tuple[FloatArray, FloatArray]:
+    """Recall and precision, by falling threshold."""
+    hits, seen, _ = _steps(scored)
+    return hits / max(hits[-1], 1e-300), hits / seen
+
+
+def lift_curve(scored: Scored) -> tuple[FloatArray, FloatArray]:
+    """Share of rows acted on (best first), and share of all positives that are among them."""
+    hits, seen, _ = _steps(scored)
+    return np.r_[0.0, seen / seen[-1]], np.r_[0.0, hits / max(hits[-1], 1e-300)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationBin:
+    """Rows with nearly the same probability: what was said, and what was seen."""
+
+    predicted: float
+    observed: float
+    interval: Interval
+    n: int
+
+
+def calibration_bins(scored: Scored, *, bins: int = 10, confidence: float = 0.95) -> list[CalibrationBin]:
+    """Bins of equal count by probability, with Wilson's interval of the observed share."""
+    order = np.argsort(scored.prediction, kind="stable")
+    parts = [part for part in np.array_split(order, min(bins, max(len(order) // 20, 1))) if len(part)]
+    return [
+        CalibrationBin(
+            predicted=scored.take(part).mean(scored.prediction[part]),
+            observed=scored.take(part).mean((scored.target[part] == 1).astype(np.float64)),
+            interval=wilson_interval(float((scored.target[part] == 1).sum()), len(part), confidence=confidence),
+            n=len(part),
+        )
+        for part in parts
+    ]

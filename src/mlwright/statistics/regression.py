@@ -1,0 +1,42 @@
+"""Metrics of values; definitions as in scikit-learn's `sklearn.metrics`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlwright.statistics.scored import FloatArray, Scored
+
+
+def squared_error(scored: Scored) -> FloatArray:
+    """Per row, in squared units of the target."""
+    return (scored.prediction - scored.target) ** 2
+
+
+def absolute_error(scored: Scored) -> FloatArray:
+    """Per row, in units of the target."""
+    error: FloatArray = np.abs(scored.prediction - scored.target)
+    return error
+
+
+def relative_error(scored: Scored) -> FloatArray:
+    """Absolute error as a share of the true value; huge where that is near 0."""
+    return absolute_error(scored) / np.maximum(np.abs(scored.target), np.finfo(np.float64).eps)
+
+
+def r2(scored: Scored) -> float:
+    """Share of the variance explained; NaN if the target is constant."""
+    spread = scored.mean((scored.target - scored.mean(scored.target)) ** 2)
+    return 1 - scored.mean(squared_error(scored)) / spread if spread > 0 else float("nan")
+
+
+def covered(scored: Scored) -> tuple[FloatArray, FloatArray]:
+    """Which rows have an interval, and whether it holds the truth."""
+    assert scored.low is not None
+    assert scored.high is not None
+    inside = (scored.low <= scored.target) & (scored.target <= scored.high)
+    return np.ones(len(scored)), inside.astype(np.float64)
+
+
+def coverage(scored: Scored) -> float:
+    """Share of rows whose predicted interval holds the truth."""
+    return scored.mean(covered(scored)[1])
