@@ -1,0 +1,42 @@
+"""JSON lines: one object a row, keys in any order, some of them absent."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import polars as pl
+import pyarrow as pa
+
+from mlwright.data.errors import SourceUnreadable
+from mlwright.data.sources.base import BATCH_ROWS, FileSet
+from mlwright.spec import Reading
+
+
+class JsonLinesSource:
+    """Objects with the same keys; a key that is absent is missing, one with numbers and texts is text."""
+
+    def __init__(self, files: FileSet, reading: Reading) -> None:  # noqa: ARG002 - one constructor for all file sources
+        self._files = files
+        self.description = files.shown
+        self.notes: list[str] = []
+
+    def fingerprint(self) -> str:
+        return self._files.fingerprint()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        for path in self._files.paths:
+            with self._files.stream(path) as stream:
+                data = bytes(stream.read())
+            if not data.strip():
+                raise SourceUnreadable("the file is empty", where=path, fix="name a file with one JSON object a line")
+            try:
+                if data.lstrip().startswith(b"["):
+                    frame = pl.read_json(io.BytesIO(data), infer_schema_length=None)
+                else:
+                    frame = pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
+            except pl.exceptions.PolarsError as error:
+                raise SourceUnreadable(
+                    "the file is not JSON lines", where=path, fix="write one JSON object a line, all with the same keys"
+                ) from error
+            yield from frame.to_arrow().to_batches(max_chunksize=BATCH_ROWS)
