@@ -1,0 +1,348 @@
+"""The steps of an encoder: one column in, one or a few features out. A fitted step is a record of plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from mlwright.data import column_as_levels, column_as_numbers
+from mlwright.data.dataset import FloatArray
+
+#: A typed column, whole or one batch of it.
+ArrowColumn: TypeAlias = "pa.ChunkedArray | pa.Array"
+
+
+class Step(Protocol):
+    """A fitted transformation of one column.
+
+    Attributes
+    ----------
+    kind
+        Its name in `STEPS` and in the package on disk.
+    column
+        The column it reads.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def column(self) -> str: ...
+
+    def names(self) -> list[str]:
+        """Names of the features it makes, in order."""
+        ...
+
+    def transform(self, values: ArrowColumn) -> FloatArray:
+        """The features of typed values, shape (n_rows, n_features)."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """As JSON; `kind` is added by the encoder."""
+        ...
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> Self:
+        """The step that had this state."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A number as it is; missing is NaN. Truth is 0 and 1."""
+
+    kind: ClassVar[str] = "number"
+    column: str
+
+    def names(self) -> list[str]:
+        return [self.column]
+
+    def transform(self, values: ArrowColumn) -> FloatArray:
+        return column_as_numbers(values)[:, None]
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> Self:
+        return cls(**state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelCodes:
+    """The number of a level, for learners that split on sets of levels.
+
+    Missing is NaN. A level too rare to be listed has the number after the last one, and so has one never seen.
+    """
+
+    kind: ClassVar[str] = "level_codes"
+    column: str
+    levels: tuple[str, ...]
+
+    def names(self) -> list[str]:
+        return [self.column]
+
+    def transform(self, values: ArrowColumn) -> FloatArray:
+        codes, levels = column_as_levels(values)
+        number = {level: float(i) for i, level in enumerate(self.levels)}
+        lookup = np.array([number.get(level, float(len(self.levels))) for level in levels] + [np.nan])
+        return lookup[codes][:, None]
+
+    def state(self) -> dict[str, Any]:
+        return {"column": self.column, "levels": list(self.levels)}
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> Self:
+        return cls(column=state["column"], levels=tuple(state["levels"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelShares:
+    """How common a level is, as the logarithm of its share of the training rows; says something where levels are many.
+
+    A level never seen counts as seen once, missing as its own level.
+    """
+
+    kind: ClassVar[str] = "level_shares"
+    column: str
+    log_shares: dict[str, float]
+    unseen: float
+    missing: float
+
+    def names(self) -> list[str]:
+        return [f"{self.column} (how common)"]
+
+    def transform(self, values: ArrowColumn) -> FloatArray:
+        codes, levels = column_as_levels(values)
+        lookup = np.array([self.log_shares.get(level, self.unseen) for level in levels] + [self.missing])
+        return lookup[codes][:, None]
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> Self:
+        return cls(**state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneHot:
+    """One feature of 0 and 1 per level; a level that is not listed has zeros everywhere. Missing has a feature of its own."""
+
+    kind: ClassVar[str] = "one_hot"
+    column: str
+    levels: tuple[str, ...]
+
+    def names(self) -> list[str]:
+        return [*(f"{self.column} = {level}" for level in self.levels), f"{self.column} missing"]
+
+    def transform(self, values: ArrowColumn) -> FloatArray:
+        codes, levels = column_as_levels(values)
+        number = {level: i for i, level in enumerate(self.levels)}
+        # One position more than there are features takes what is not listed and is cut off.
+        width = len(self.levels) + 1
+        lookup = np.array([number.get(level, width) for level in levels] + [width - 1], dtype=np.int64)
+        matrix = np.zeros((len(codes), width + 1))
+        matrix[np.arange(len(codes)), lookup[codes]] = 1.0
+        return matrix[:, :width]
+
+    def state(self) -> dict[str, Any]:
+        return {"column": self.column, "levels": list(self.levels)}
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> Self:
+        return cls(column=state["column"], levels=tuple(state["levels"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelMeans:
+    """The mean target of a level, drawn towards the mean of all; one feature per class but the first, or one for values.
+
+    The training rows get theirs from other training rows (`encoder.py`), so that no row sees its own target. Missing is
+    a level; one never seen has the mean of all.
+
+    References
+    ----------
+    Micci-Barreca (2001), A preprocessing scheme for high-cardinality categorical attributes, SIGKDD Explorations.
+    """
+
+    kind: ClassVar[str] = "level_means"
+    column: str
+    means: dict[str, list[float]]
+    missing: list[float]
+    overall: list[float]
+    scale: list[float]
+
+    def names(self) -> list[str]:
+        if len(self.overall) == 1:
+            return [f"{self.column} (mean target)"]
+        return [f"{self.column} (mean target {i + 1})" for i in range(len(self.overall))]
+
+    def transform(self, values: ArrowColumn) -> FloatArray:
+        codes, levels = column_as_levels(values)
+        lookup = np.array([self.means.get(level, self.overall) for level in levels] + [self.missing])
+        features: FloatArray = (lookup.reshape(-1, len(self.overall))[codes] - self.overall) / np.array(self.scale)
+        return features
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> Self:
+        return cls(**state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaledNumber:
+    """A number cut off at its extremes, its logarithm taken if it is skewed, brought to mean 0 and deviation 1.
+
+    Missing becomes 0, the mean, and has a feature of its own where the training rows had missing values.
+    """
+
+    kind: ClassVar[str] = "scaled_number"
+    column: str
+    low: float
+    high: float
+    logarithm: bool
+    mean: float
+    deviation: float
+    flag_missing: bool
+
+    def names(self) -> list[str]:
+        return [self.column, f"{self.column} missing"] if self.flag_missing else [self.column]
+
+    def transform(self, values: ArrowColumn) -> FloatArray:
+        numbers = column_as_numbers(values)
+        missing = np.isnan(numbers)
+        scaled = (self.shaped(numbers) - self.mean) / self.deviation
+        scaled[missing] = 0.0
+        return np.column_stack([scaled, missing]) if self.flag_missing else scaled[:, None]
+
+    def shaped(self, numbers: FloatArray) -> FloatArray:
+        """Cut off and, if skewed, as the logarithm of the distance from the lower end."""
+        cut = np.clip(numbers, self.low, self.high)
+        return np.log1p(cut - self.low) if self.logarithm else cut
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> Self:
+        return cls(**state)
+
+
+_PARTS = ("year", "month", "day", "weekday", "hour", "days")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateParts:
+    """Year, month (1-12), day (1-31), weekday (Monday is 0), hour with minutes as a fraction, days since 1970.
+
+    Only the parts that vary in the training rows; missing is NaN, or 0 after scaling.
+    """
+
+    kind: ClassVar[str] = "date_parts"
+    column: str
+    parts: tuple[str, ...]
+    means: tuple[float, ...] = ()
+    deviations: tuple[float, ...] = ()
+
+    def names(self) -> list[str]:
+        return [f"{self.column} {part}" for part in self.parts]
+
+    def transform(self, values: ArrowColumn) -> FloatArray:
+        matrix = date_parts(column_as_numbers(values), self.parts)
+        if self.means:
+            matrix = np.nan_to_num((matrix - np.array(self.means)) / np.array(self.deviations))
+        return matrix
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> Self:
+        means, deviations = tuple(state["means"]), tuple(state["deviations"])
+        return cls(column=state["column"], parts=tuple(state["parts"]), means=means, deviations=deviations)
+
+
+def date_parts(seconds: FloatArray, parts: tuple[str, ...] = _PARTS) -> FloatArray:
+    """Parts of moments given as seconds since 1970 in UTC, shape (n_rows, len(parts))."""
+    known = np.isfinite(seconds)
+    moments = np.where(known, seconds, 0.0).astype("datetime64[s]")
+    days, months, years = (moments.astype(f"datetime64[{unit}]") for unit in "DMY")
+    day_number = days.astype(np.int64)
+    computed = {
+        "year": years.astype(np.int64) + 1970,
+        "month": (months - years).astype(np.int64) + 1,
+        "day": (days - months).astype(np.int64) + 1,
+        "weekday": (day_number + 3) % 7,
+        "hour": (np.where(known, seconds, 0.0) - day_number * 86400.0) / 3600.0,
+        "days": np.where(known, seconds, 0.0) / 86400.0,
+    }
+    matrix = np.column_stack([computed[part] for part in parts]).astype(np.float64)
+    matrix[~known] = np.nan
+    return matrix
+
+
+_WORD = r"[\p{L}\p{N}]{2,}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Which of the telling words a text has, weighted by how rare they are, and its length in words.
+
+    Missing is an empty text.
+
+    References
+    ----------
+    Spärck Jones (1972), A statistical interpretation of term specificity; weights as in scikit-learn's
+    `TfidfTransformer`.
+    """
+
+    kind: ClassVar[str] = "words"
+    column: str
+    words: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    def names(self) -> list[str]:
+        return [f"{self.column} length", *(f"{self.column} has {word!r}" for word in self.words)]
+
+    def transform(self, values: ArrowColumn) -> FloatArray:
+        tokens = words_of(values)
+        matrix = np.zeros((len(tokens), len(self.words) + 1))
+        matrix[:, 0] = np.log1p(tokens.list.len().to_numpy())
+        frame = pl.DataFrame({"row": np.arange(len(tokens), dtype=np.int64), "word": tokens}).explode("word")
+        found = frame.drop_nulls().join(
+            pl.DataFrame(
+                {"word": list(self.words), "number": range(len(self.words))}, schema_overrides={"word": pl.String}
+            ),
+            on="word",
+        )
+        row, number = found["row"].to_numpy(), found["number"].to_numpy().astype(np.int64)
+        np.add.at(matrix, (row, number + 1), np.array(self.weights)[number] if len(number) else 0.0)
+        length = np.sqrt((matrix[:, 1:] ** 2).sum(axis=1, keepdims=True))
+        matrix[:, 1:] = np.divide(matrix[:, 1:], length, out=np.zeros_like(matrix[:, 1:]), where=length > 0)
+        return matrix
+
+    def state(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> Self:
+        return cls(column=state["column"], words=tuple(state["words"]), weights=tuple(state["weights"]))
+
+
+def words_of(values: ArrowColumn) -> pl.Series:
+    """The words of each text in lower case, as a list column; none where it is missing."""
+    series = pl.from_arrow(values)
+    assert isinstance(series, pl.Series)
+    return series.cast(pl.String).fill_null("").str.to_lowercase().str.extract_all(_WORD)
+
+
+#: Every kind of step by name, for reading a package.
+STEPS: dict[str, type[Step]] = {
+    step.kind: step for step in (Number, LevelCodes, LevelShares, OneHot, LevelMeans, ScaledNumber, DateParts, Words)
+}

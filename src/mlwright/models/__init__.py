@@ -1,0 +1,45 @@
+"""Estimators and the model made of them: fitted, calibrated, packaged, and answering.
+
+A family is a kind of estimator (`FAMILIES`); a `Model` is encoders, members, weights, calibration and decision; its
+package on disk (`package.py`) is data only. `Model.load(folder).predict(rows)` is all that a serving process needs.
+"""
+
+from mlwright.models.calibration import Calibration, fit_calibration
+from mlwright.models.families import (
+    FAMILIES,
+    Abilities,
+    EstimatorFamily,
+    FitJob,
+    FittedEstimator,
+    Parameters,
+    Rows,
+    Settled,
+)
+from mlwright.models.model import Member, Model, combine
+from mlwright.models.package import PackageDamaged, PackageTooNew, add_document, manifest_of, size_in_bytes
+from mlwright.models.predictions import Predictions
+from mlwright.models.spread import Spread, fit_spread
+
+__all__ = [
+    "FAMILIES",
+    "Abilities",
+    "Calibration",
+    "EstimatorFamily",
+    "FitJob",
+    "FittedEstimator",
+    "Member",
+    "Model",
+    "PackageDamaged",
+    "PackageTooNew",
+    "Parameters",
+    "Predictions",
+    "Rows",
+    "Settled",
+    "Spread",
+    "add_document",
+    "combine",
+    "fit_calibration",
+    "fit_spread",
+    "manifest_of",
+    "size_in_bytes",
+]

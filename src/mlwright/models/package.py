@@ -1,0 +1,195 @@
+"""A model on disk: JSON, Arrow and the libraries' own model files. No code, so opening one can run nothing.
+
+```
+model/
+  manifest.json     format, versions, and the SHA-256 of every other file
+  model.json        task, classes, members with weights, calibration, threshold, spread, facts
+  schema.json       the columns that it reads, with levels and ranges
+  encoders.json     the fitted steps of each view
+  members/00/       the estimator's own files
+  reference.json    the summary of the training rows
+  golden.arrow      made-up rows and the answers that the model gave when it was saved
+  documents/        the model card and whatever else describes it
+```
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlwright._version import __version__
+from mlwright.core import MlwrightError, fingerprint_of_file, read_json, whole_folder, write_json, write_text
+from mlwright.data import Schema, TableSummary
+from mlwright.features import Encoder
+from mlwright.models.calibration import Calibration
+from mlwright.models.families import FAMILIES
+from mlwright.models.golden import golden_rows
+from mlwright.models.model import Member, Model
+from mlwright.models.spread import Spread
+
+FORMAT_VERSION = 1
+_LIBRARIES = ("numpy", "pyarrow", "polars", "lightgbm", "scipy")
+
+
+class PackageDamaged(MlwrightError):
+    """A file of the package is missing or is not the one that was written."""
+
+    def __init__(self, what: str, path: Path) -> None:
+        super().__init__(what, where=str(path), fix="copy the package again from where it came, or make a new run")
+
+
+class PackageTooNew(MlwrightError):
+    """The package was written by a later version of mlwright."""
+
+    def __init__(self, found: object, path: Path) -> None:
+        super().__init__(
+            f"the package has format {found}, and mlwright {__version__} reads formats up to {FORMAT_VERSION}",
+            where=str(path),
+            fix="install a newer mlwright",
+        )
+
+
+def save_model(model: Model, folder: Path) -> None:
+    """Write a package, whole or not at all."""
+    with whole_folder(folder) as aside:
+        write_json(aside / "model.json", _model_state(model))
+        write_json(aside / "schema.json", model.schema.state())
+        write_json(aside / "encoders.json", [encoder.state() for encoder in model.encoders.values()])
+        write_json(aside / "reference.json", model.reference.state())
+        for number, member in enumerate(model.members):
+            place = aside / "members" / f"{number:02d}"
+            place.mkdir(parents=True)
+            member.estimator.write(place)
+        _write_golden(model, aside / "golden.arrow")
+        _write_manifest(aside)
+
+
+def add_document(folder: Path, name: str, text: str) -> None:
+    """Put a document into a package that is already written."""
+    (folder / "documents").mkdir(exist_ok=True)
+    write_text(folder / "documents" / name, text)
+    _write_manifest(folder)
+
+
+def load_model(folder: Path) -> Model:
+    """Read a package, verify its checksums and replay its golden rows."""
+    _verify(folder)
+    state = read_json(folder / "model.json")
+    encoders = [Encoder.of_state(entry) for entry in read_json(folder / "encoders.json")]
+    members = tuple(
+        Member(
+            family=entry["family"],
+            trial=entry["trial"],
+            weight=entry["weight"],
+            estimator=FAMILIES[entry["family"]].read(folder / "members" / f"{number:02d}"),
+        )
+        for number, entry in enumerate(state["members"])
+    )
+    model = Model(
+        task=state["task"],
+        classes=tuple(state["classes"]),
+        target=state["target"],
+        schema=Schema.of_state(read_json(folder / "schema.json")),
+        encoders={encoder.view: encoder for encoder in encoders},
+        members=members,
+        calibration=Calibration.of_state(state["calibration"]),
+        threshold=state["threshold"],
+        spread=None if state["spread"] is None else Spread.of_state(state["spread"]),
+        reference=TableSummary.of_state(read_json(folder / "reference.json")),
+        facts=state["facts"],
+    )
+    _replay(model, folder / "golden.arrow")
+    return model
+
+
+def _model_state(model: Model) -> dict[str, Any]:
+    return {
+        "task": model.task,
+        "classes": list(model.classes),
+        "target": model.target,
+        "members": [{"family": m.family, "trial": m.trial, "weight": m.weight} for m in model.members],
+        "calibration": model.calibration.state(),
+        "threshold": model.threshold,
+        "spread": None if model.spread is None else model.spread.state(),
+        "facts": dict(model.facts),
+    }
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json")
+
+
+def _write_manifest(folder: Path) -> None:
+    listed = {
+        path.relative_to(folder).as_posix(): {"sha256": fingerprint_of_file(path), "bytes": path.stat().st_size}
+        for path in _files(folder)
+        if not path.name.startswith(".")
+    }
+    libraries = {name: metadata.version(name) for name in _LIBRARIES}
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "mlwright": __version__,
+        "python": platform.python_version(),
+        "libraries": libraries,
+        "files": listed,
+    }
+    write_json(folder / "manifest.json", manifest)
+
+
+def _verify(folder: Path) -> None:
+    if not folder.is_dir():
+        raise PackageDamaged("there is no package here", folder)
+    manifest = read_json(folder / "manifest.json")
+    version = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if not isinstance(version, int):
+        raise PackageDamaged("this is not the manifest of a package", folder / "manifest.json")
+    if version > FORMAT_VERSION:
+        raise PackageTooNew(version, folder)
+    for name, expected in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise PackageDamaged(f"the file {name} is missing", folder)
+        if path.stat().st_size != expected["bytes"]:
+            raise PackageDamaged(f"the file {name} is cut short or longer than it was", folder)
+        if fingerprint_of_file(path) != expected["sha256"]:
+            raise PackageDamaged(f"the file {name} was changed after the package was written", folder)
+    needed = {"model.json", "schema.json", "encoders.json", "reference.json", "golden.arrow"}
+    if absent := needed - set(manifest["files"]):
+        raise PackageDamaged(f"the manifest does not list {', '.join(sorted(absent))}", folder)
+
+
+def _write_golden(model: Model, path: Path) -> None:
+    rows = golden_rows(model)
+    answers = model.predict(rows).prediction
+    width = answers.shape[1] if answers.ndim == 2 else 1
+    expected = pa.FixedSizeListArray.from_arrays(pa.array(answers.ravel()), width)
+    table = rows.append_column("__answer__", expected)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _replay(model: Model, path: Path) -> None:
+    with pa.memory_map(str(path)) as source:
+        table = pa.ipc.open_file(source).read_all()
+    expected = np.array(table.column("__answer__").combine_chunks().flatten())
+    answers = model.predict(table.drop_columns(["__answer__"])).prediction.ravel()
+    if len(answers) != len(expected) or not np.allclose(answers, expected, rtol=1e-6, atol=1e-9):
+        raise PackageDamaged("the model answers its golden rows otherwise than when it was saved", path)
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """The manifest of a package, for reports."""
+    manifest: dict[str, Any] = read_json(folder / "manifest.json")
+    return manifest
+
+
+def size_in_bytes(folder: Path) -> int:
+    """Of all files of a package."""
+    return sum(path.stat().st_size for path in _files(folder)) + len(json.dumps(manifest_of(folder)))
