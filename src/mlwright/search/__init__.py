@@ -1,0 +1,25 @@
+"""Trials within a budget: which pipelines are tried on which folds, and the ensemble made of the best.
+
+In come training rows and a spec, out come `Trials` (`search`) and a `Model` (`assemble`). A trial that is finished is
+kept at once (`TrialStore`), so a run that was killed goes on from there.
+"""
+
+from mlwright.search.assembly import assemble
+from mlwright.search.ensemble import Ensemble, choose_members
+from mlwright.search.folds import EncodedFolds, cross_validate
+from mlwright.search.search import search
+from mlwright.search.trials import FolderStore, MemoryStore, Trial, Trials, TrialStore
+
+__all__ = [
+    "EncodedFolds",
+    "Ensemble",
+    "FolderStore",
+    "MemoryStore",
+    "Trial",
+    "TrialStore",
+    "Trials",
+    "assemble",
+    "choose_members",
+    "cross_validate",
+    "search",
+]

@@ -1,0 +1,195 @@
+"""From trials to a model: choose members, fit them on all training rows, calibrate, set the decision."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from mlwright.core import Deadline, MlwrightError, Progress, named_rng, named_seed, silent, stage
+from mlwright.data import Column, Dataset, Schema, TableSummary
+from mlwright.data.dataset import FloatArray
+from mlwright.features import Encoder, Matrix, View, fit_encoder
+from mlwright.models import FAMILIES, Calibration, FitJob, Member, Model, Rows, fit_calibration, fit_spread
+from mlwright.search.ensemble import Ensemble, choose_members
+from mlwright.search.folds import monotonic_signs
+from mlwright.search.trials import Trials
+from mlwright.spec import Spec
+from mlwright.statistics import METRICS, Scored, break_even_threshold
+
+#: A member of trees is fitted with so many seeds, whose mean varies less than one of them.
+SEEDS = {"lightgbm": 2}
+#: More levels than this are not listed in the schema.
+_LISTED_LEVELS = 1000
+
+
+class NothingWorked(MlwrightError):
+    """No candidate gave usable predictions."""
+
+    def __init__(self, trials: Trials) -> None:
+        reasons = "; ".join(f"{trial.name}: {trial.reason}" for trial in trials if trial.reason) or "no trial was made"
+        super().__init__(
+            "no candidate could be fitted",
+            where=reasons[:500],
+            fix="raise budget.seconds, or look at the reasons above",
+        )
+
+
+def assemble(
+    trials: Trials,
+    train: Dataset,
+    spec: Spec,
+    *,
+    seed: int,
+    deadline: Deadline | None = None,
+    progress: Progress = silent,
+) -> Model:
+    """Choose members on their out-of-fold predictions and fit them on all training rows.
+
+    Raises
+    ------
+    NothingWorked
+        If no trial has predictions.
+    """
+    if not trials.usable:
+        raise NothingWorked(trials)
+    objective = METRICS[trials.objective]
+    deadline = deadline or Deadline.after(spec.budget.seconds)
+    with stage("fit", progress) as report:
+        out_of_fold = _rows_of(train, trials.rows)
+        ensemble = choose_members(trials, out_of_fold, objective)
+        report.advance(f"fitting on all {len(train):,} rows: {ensemble.describe()}")
+        encoders, members = _fit_members(ensemble, trials, train, spec, seed, deadline)
+        predictions = ensemble.predictions[trials.rows]
+        calibration = Calibration()
+        if train.task != "regression":
+            calibration = fit_calibration(
+                predictions, out_of_fold.target, weight=out_of_fold.weight, rng=named_rng(seed, "calibration")
+            )
+        summary = train.summary()
+        read = [name for name in train.schema.names if any(name in e.columns for e in encoders.values())]
+        return Model(
+            task=train.task,
+            classes=train.classes,
+            target=train.target,
+            schema=learned_schema(train.schema.select(read), summary),
+            encoders=encoders,
+            members=members,
+            calibration=calibration,
+            threshold=threshold_of(spec),
+            spread=fit_spread(predictions, out_of_fold.target) if train.task == "regression" else None,
+            reference=TableSummary(rows=summary.rows, columns={name: summary[name] for name in [*read, train.target]}),
+            facts={
+                "project": spec.project.name,
+                "seed": seed,
+                "training_rows": len(train),
+                "data_fingerprint": train.fingerprint,
+                "objective": trials.objective,
+                "out_of_fold_score": ensemble.score,
+            },
+        )
+
+
+def threshold_of(spec: Spec) -> float:
+    """The probability from which acting pays, where the spec gives each outcome a fixed worth; a half elsewhere."""
+    values = spec.decision.values
+    if values is None or any(getattr(values, name).columns for name in type(values).model_fields):
+        return 0.5
+    tp, fp, fn, tn = (
+        float(getattr(values, name).evaluate({}, rows=1)[0])
+        for name in ("true_positive", "false_positive", "false_negative", "true_negative")
+    )
+    return float(break_even_threshold(np.array([max(tn - fp, 0.0)]), np.array([max(tp - fn, 0.0)]))[0])
+
+
+def _rows_of(train: Dataset, rows: np.ndarray) -> Scored:
+    weight, groups = train.weight, train.groups
+    return Scored(
+        target=train.y[rows],
+        prediction=np.zeros(int(rows.sum())),
+        weight=None if weight is None else weight[rows],
+        group=None if groups is None else groups[rows],
+    )
+
+
+class _Refit(NamedTuple):
+    trial: str
+    number: int
+    weight: float
+
+
+def _fit_members(
+    ensemble: Ensemble, trials: Trials, train: Dataset, spec: Spec, seed: int, deadline: Deadline
+) -> tuple[dict[View, Encoder], tuple[Member, ...]]:
+    refits = _within(deadline, ensemble, trials, spec.budget.workers)
+    views: list[View] = sorted({FAMILIES[trials[refit.trial].family].view for refit in refits})
+    encoded: dict[View, tuple[Encoder, Matrix]] = {view: fit_encoder(train, view, seed=seed) for view in views}
+
+    def fit(refit: _Refit) -> Member:
+        trial = trials[refit.trial]
+        family = FAMILIES[trial.family]
+        matrix = encoded[family.view][1]
+        job = FitJob(
+            task=train.task,
+            n_classes=max(len(train.classes), 1),
+            rows=Rows(matrix=matrix, y=train.y, weight=train.weight),
+            parameters=trial.parameters,
+            seed=named_seed(seed, "refit", refit.trial, refit.number),
+            deadline=deadline,
+            settled=trial.settled,
+            monotonic=monotonic_signs(matrix, train, spec.constraints.monotonic),
+        )
+        return Member(family=trial.family, trial=trial.id, weight=refit.weight, estimator=family.fit(job))
+
+    workers = max(min(spec.budget.workers, os.cpu_count() or 1, len(refits)), 1)
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="mlwright-refit") as pool:
+        members = tuple(pool.map(fit, refits))
+    return {view: encoder for view, (encoder, _) in encoded.items()}, members
+
+
+def _within(deadline: Deadline, ensemble: Ensemble, trials: Trials, workers: int) -> list[_Refit]:
+    """What to fit on all rows: every member with all its seeds; with one seed, or only the weightiest, if time is short."""
+    by_weight = sorted(ensemble.weights.items(), key=lambda item: -item[1])
+    left = deadline.remaining() * min(workers, os.cpu_count() or 1)
+    for kept, most_seeds in [(len(by_weight), 9), *((kept, 1) for kept in range(len(by_weight), 0, -1))]:
+        members = by_weight[:kept]
+        seeds = {trial: min(SEEDS.get(trials[trial].family, 1), most_seeds) for trial, _ in members}
+        cost = sum(trials[trial].refit_seconds * seeds[trial] for trial, _ in members)
+        if cost <= 0.8 * left or (kept, most_seeds) == (1, 1):
+            total = sum(weight for _, weight in members)
+            return [
+                _Refit(trial, number, weight / total / seeds[trial])
+                for trial, weight in members
+                for number in range(seeds[trial])
+            ]
+    raise AssertionError("the last case always holds")  # pragma: no cover
+
+
+def learned_schema(schema: Schema, summary: TableSummary) -> Schema:
+    """The schema with what the training rows had: levels, ranges, whether values were missing."""
+    return Schema(tuple(_learned(column, summary) for column in schema))
+
+
+def _learned(column: Column, summary: TableSummary) -> Column:
+    known = summary[column.name]
+    levels = None
+    if column.type == "category" and known.levels is not None and known.levels.complete:
+        listed = [value for value, _ in known.levels.levels()]
+        levels = tuple(sorted(listed)) if len(listed) <= _LISTED_LEVELS else None
+    numbers = known.numbers
+    bounded = numbers is not None and numbers.moments.count > 0
+    return column.but(
+        nullable=known.nulls > 0,
+        levels=levels,
+        low=numbers.moments.low if bounded and numbers else None,
+        high=numbers.moments.high if bounded and numbers else None,
+    )
+
+
+def out_of_fold(trials: Trials, train: Dataset) -> tuple[Ensemble, FloatArray]:
+    """The ensemble that the trials make, and its predictions of the training rows; for evidence."""
+    objective = METRICS[trials.objective]
+    ensemble = choose_members(trials, _rows_of(train, trials.rows), objective)
+    return ensemble, ensemble.predictions
