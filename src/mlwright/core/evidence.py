@@ -31,6 +31,16 @@ class Interval:
         return self.low <= value <= self.high
 
 
+def finite(value: float) -> float | None:
+    """The number, or None where it could not be computed (NaN) or has no bound; JSON has neither."""
+    return float(value) if math.isfinite(value) else None
+
+
+def bounded(interval: Interval | None) -> Interval | None:
+    """The interval, or None where one of its ends is not known."""
+    return interval if interval is not None and math.isfinite(interval.low) and math.isfinite(interval.high) else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One number (or status) with its origin.
@@ -126,9 +136,7 @@ def _record(entry: dict[str, Any]) -> Evidence:
 def _finite(record: Evidence) -> Evidence:
     """JSON has no NaN: a number that could not be computed is null, an interval without two ends is none."""
     tree = {name: getattr(record, name) for name in record.__slots__}
-    if isinstance(record.value, float) and not math.isfinite(record.value):
-        tree["value"] = None
-    interval = record.interval
-    if interval is not None and not (math.isfinite(interval.low) and math.isfinite(interval.high)):
-        tree["interval"] = None
+    if isinstance(record.value, float):
+        tree["value"] = finite(record.value)
+    tree["interval"] = bounded(record.interval)
     return Evidence(**tree)

@@ -128,6 +128,12 @@ class Dataset:
         typed = read_column(array, column).values
         return replace(self, table=self.table.append_column(name, typed), schema=Schema((*self.schema.columns, column)))
 
+    def with_target_order(self, order: IntArray) -> Dataset:
+        """The same rows with the targets of other rows: row i gets the target of row `order[i]`."""
+        position = self.table.column_names.index(self.target)
+        moved = self.table.column(self.target).take(pa.array(order))
+        return replace(self, table=self.table.set_column(position, self.target, moved))
+
     def without(self, names: Sequence[str]) -> Dataset:
         """The same rows with these columns no longer features."""
         changed = [self.schema[name].but(role="unused") for name in names if self.schema[name].role == "feature"]

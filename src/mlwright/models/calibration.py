@@ -43,8 +43,10 @@ class Calibration:
             return prediction
         if prediction.ndim == 2:
             logs: FloatArray = log_softmax(np.log(np.clip(prediction, _CLIP, 1.0)) * self.values[0], axis=1)
-            return np.exp(logs)
-        return np.asarray(expit(_features(self.method, prediction) @ np.array(self.values)))
+            probabilities: FloatArray = np.exp(logs)
+            return probabilities
+        probability: FloatArray = expit(_features(self.method, prediction) @ np.array(self.values))
+        return probability
 
     def state(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,7 +59,7 @@ class Calibration:
 def _features(method: Method, prediction: FloatArray) -> FloatArray:
     p = np.clip(prediction, _CLIP, 1 - _CLIP)
     if method == "temperature":
-        return logit(p)[:, None]
+        return np.asarray(logit(p))[:, None]
     if method == "platt":
         return np.column_stack([logit(p), np.ones(len(p))])
     return np.column_stack([np.log(p), -np.log1p(-p), np.ones(len(p))])

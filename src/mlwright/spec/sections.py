@@ -73,6 +73,8 @@ class ColumnOverride(Section):
     """Spellings to unify before anything else: `{"yes ": "yes", "Y": "yes"}`."""
     formats: Names | None = None
     """Formats of a date column, in the order to try them: `%d.%m.%Y`."""
+    known_in_time: bool = False
+    """True says: this column is known before the decision, however well it predicts."""
 
 
 class Data(Section):

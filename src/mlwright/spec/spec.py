@@ -60,6 +60,7 @@ class Spec(Section):
     """Of everything that is drawn at random."""
 
     _places: Places = PrivateAttr(default_factory=Places)
+    _folder: Path | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, tree: dict[str, Any], *, places: Places | None = None) -> Spec:
@@ -81,7 +82,9 @@ class Spec(Section):
     @property
     def folder(self) -> Path:
         """What relative paths start from: the folder of the file, else the current one."""
-        return self._places.path.parent if self._places.path else Path.cwd()
+        if self._folder is not None:
+            return self._folder
+        return self._places.path.resolve().parent if self._places.path else Path.cwd()
 
     @property
     def path(self) -> Path | None:
@@ -95,5 +98,11 @@ class Spec(Section):
     def but(self, **sections: Any) -> Spec:
         """The same spec with other sections; it keeps its file and its places."""
         changed = self.model_copy(update=sections)
-        changed._places = self._places
+        changed._places, changed._folder = self._places, self._folder
         return changed
+
+    def at(self, folder: Path) -> Spec:
+        """The same spec with relative paths starting from another folder."""
+        moved = self.but()
+        moved._folder = folder
+        return moved

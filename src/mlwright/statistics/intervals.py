@@ -94,7 +94,7 @@ def mean_interval(
     mean = float(np.average(values, weights=w))
     share = w * (values - mean)
     if group is not None:
-        share = np.bincount(group, weights=share)[np.bincount(group) > 0].astype(np.float64)
+        share = np.bincount(np.unique(group, return_inverse=True)[1], weights=share).astype(np.float64)
     n = int((share != 0).sum()) if weight is not None else len(share)
     if n < 2:
         return Interval(low=float("-inf"), high=float("inf"), confidence=confidence)
@@ -165,6 +165,8 @@ def resampled_counts(
     n: int, group: IntArray | None, rng: np.random.Generator, repetitions: int
 ) -> Iterator[FloatArray]:
     """How often each row is drawn, one array of shape (n,) per repetition; rows of a group are drawn together."""
+    if group is not None:
+        group = np.unique(group, return_inverse=True)[1]
     for _ in range(repetitions):
         if group is None:
             yield np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
