@@ -10,7 +10,6 @@ import numpy as np
 
 from mlwright.core import Deadline, MlwrightError, Progress, named_rng, named_seed, silent, stage
 from mlwright.data import Column, Dataset, Schema, TableSummary
-from mlwright.data.dataset import FloatArray
 from mlwright.features import Encoder, Matrix, View, fit_encoder
 from mlwright.models import FAMILIES, Calibration, FitJob, Member, Model, Rows, fit_calibration, fit_spread
 from mlwright.search.ensemble import Ensemble, choose_members
@@ -188,8 +187,18 @@ def _learned(column: Column, summary: TableSummary) -> Column:
     )
 
 
-def out_of_fold(trials: Trials, train: Dataset) -> tuple[Ensemble, FloatArray]:
-    """The ensemble that the trials make, and its predictions of the training rows; for evidence."""
-    objective = METRICS[trials.objective]
-    ensemble = choose_members(trials, _rows_of(train, trials.rows), objective)
-    return ensemble, ensemble.predictions
+def baseline_models(trials: Trials, train: Dataset, spec: Spec, *, seed: int) -> dict[str, Model]:
+    """The baselines that every score is shown beside: what is known without a model, and a linear model."""
+    listed = {}
+    for name in ("constant", "linear"):
+        of_family = [trial for trial in trials.usable if trial.family == name]
+        if of_family:
+            only = Trials(
+                objective=trials.objective,
+                trials=(of_family[0],),
+                rows=trials.rows,
+                n_folds=trials.n_folds,
+                fit_share=trials.fit_share,
+            )
+            listed[name] = assemble(only, train, spec, seed=seed)
+    return listed

@@ -1,0 +1,172 @@
+"""Evaluate a model on the test rows; nothing else in mlwright scores them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mlwright.core import Evidence, Interval, Progress, silent, stage
+from mlwright.data import Dataset, Split
+from mlwright.evaluation.canary import Canary, run_canary
+from mlwright.evaluation.curves import Curves, curves_of
+from mlwright.evaluation.efficiency import Efficiency, measure_efficiency
+from mlwright.evaluation.importance import Importance, permutation_importances
+from mlwright.evaluation.requirements import RequirementResult, RequirementsNotMet, judge_requirements
+from mlwright.evaluation.scores import BaselineScore, MetricScore, score_all
+from mlwright.evaluation.slices import SliceResult, find_weak_slices, sensitive_slices
+from mlwright.models import Model, Predictions
+from mlwright.spec import Spec, Task
+from mlwright.statistics import CalibrationBin, Scored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Everything that was found on the test rows."""
+
+    task: Task
+    n: int
+    scores: tuple[MetricScore, ...]
+    requirements: tuple[RequirementResult, ...]
+    weak_slices: tuple[SliceResult, ...]
+    sensitive_slices: tuple[SliceResult, ...]
+    importances: tuple[Importance, ...]
+    canaries: tuple[Canary, ...]
+    curves: Curves
+    efficiency: Efficiency
+
+    def score(self, metric: str) -> MetricScore:
+        """The score by one metric."""
+        return next(one for one in self.scores if one.metric == metric)
+
+    def raise_if_not_met(self) -> None:
+        """Stop if a requirement of priority `must` is not met.
+
+        Raises
+        ------
+        RequirementsNotMet
+            Exit code 1.
+        """
+        missed = [r for r in self.requirements if r.priority == "must" and r.outcome == "not met"]
+        if missed:
+            raise RequirementsNotMet(missed)
+
+    def evidence(self) -> Iterator[Evidence]:
+        """Every number as evidence."""
+        for score in self.scores:
+            yield from score.evidence("test")
+        for requirement in self.requirements:
+            yield from requirement.evidence()
+        for kind, found in (("weak", self.weak_slices), ("sensitive", self.sensitive_slices)):
+            for number, one in enumerate(found):
+                yield from one.evidence(number, kind)
+        for importance in self.importances:
+            yield importance.evidence()
+        for canary in self.canaries:
+            yield canary.evidence()
+        yield from self.efficiency.evidence()
+
+    def state(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"format_version": 1, **asdict(self)}
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> Evaluation:
+        return cls(
+            task=state["task"],
+            n=state["n"],
+            scores=tuple(_score(entry) for entry in state["scores"]),
+            requirements=tuple(RequirementResult(**_with_interval(entry)) for entry in state["requirements"]),
+            weak_slices=tuple(SliceResult(**_with_interval(entry)) for entry in state["weak_slices"]),
+            sensitive_slices=tuple(SliceResult(**_with_interval(entry)) for entry in state["sensitive_slices"]),
+            importances=tuple(Importance(**entry) for entry in state["importances"]),
+            canaries=tuple(Canary(**_with_interval(entry)) for entry in state["canaries"]),
+            curves=_curves(state["curves"]),
+            efficiency=Efficiency(**state["efficiency"]),
+        )
+
+
+def evaluate(
+    model: Model,
+    split: Split,
+    spec: Spec,
+    *,
+    baselines: Mapping[str, Model],
+    package: Path | None = None,
+    seed: int,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Score the model on the test rows and judge the requirements.
+
+    Parameters
+    ----------
+    baselines
+        Models to show beside it, by name.
+    package
+        Where the model is saved, for its size.
+    """
+    with stage("evaluate", progress) as report:
+        test = split.test
+        scored = scored_rows(test, model.predict(test))
+        report.advance(f"scoring {len(test):,} test rows")
+        beside = {name: scored_rows(test, baseline.predict(test)) for name, baseline in baselines.items()}
+        scores = score_all(test.task, scored, beside, seed=seed)
+        report.advance("requirements and slices")
+        requirements = judge_requirements(spec, test, scored, seed=seed)
+        weak = find_weak_slices(test, scored, seed=seed)
+        sensitive = sensitive_slices(test, scored, spec.data.sensitive, seed=seed)
+        report.advance("importance of columns")
+        importances = permutation_importances(model, test, scored, seed=seed)
+        report.advance("canary on shuffled targets")
+        canaries = run_canary(split.train, split.plan, seed=seed)
+        report.advance("time, size, memory")
+        efficiency = measure_efficiency(model, test, package)
+        return Evaluation(
+            task=test.task,
+            n=len(test),
+            scores=tuple(scores),
+            requirements=tuple(requirements),
+            weak_slices=tuple(weak),
+            sensitive_slices=tuple(sensitive),
+            importances=tuple(importances),
+            canaries=tuple(canaries),
+            curves=curves_of(test.task, scored, n_classes=len(test.classes)),
+            efficiency=efficiency,
+        )
+
+
+def scored_rows(rows: Dataset, predictions: Predictions) -> Scored:
+    """Rows with what was predicted for them, as metrics take them."""
+    groups = rows.groups
+    return Scored(
+        target=rows.y,
+        prediction=predictions.prediction,
+        decision=predictions.decision,
+        weight=rows.weight,
+        group=groups,
+        low=predictions.low,
+        high=predictions.high,
+        coverage=predictions.coverage or 0.9,
+    )
+
+
+def _interval(entry: dict[str, Any] | None) -> Interval | None:
+    return None if entry is None else Interval(**entry)
+
+
+def _with_interval(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "interval": _interval(entry["interval"])}
+
+
+def _score(entry: dict[str, Any]) -> MetricScore:
+    baselines = tuple(
+        BaselineScore(**{**one, "gain_interval": _interval(one["gain_interval"])}) for one in entry["baselines"]
+    )
+    return MetricScore(**{**_with_interval(entry), "baselines": baselines})
+
+
+def _curves(entry: dict[str, Any]) -> Curves:
+    pairs = {name: tuple((x, y) for x, y in entry[name]) for name in ("roc", "precision_recall", "lift", "scatter")}
+    bins = tuple(CalibrationBin(**{**one, "interval": Interval(**one["interval"])}) for one in entry["calibration"])
+    return Curves(confusion=tuple(tuple(row) for row in entry["confusion"]), calibration=bins, **pairs)

@@ -1,0 +1,213 @@
+"""Slices of the rows where the model is clearly worse, with control over how many slices were looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr
+
+from mlwright.core import Evidence, Interval, finite, named_rng
+from mlwright.data import Dataset
+from mlwright.data.dataset import FloatArray
+from mlwright.spec import Task
+from mlwright.statistics import METRICS, Scored, score_with_interval
+
+_LEAST_ROWS = 30
+_MOST_LEVELS = 12
+_BEAM = 40
+_SHOWN = 10
+_FALSE = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceResult:
+    """One slice.
+
+    Attributes
+    ----------
+    condition
+        In words: `contract = Month-to-month and tenure <= 9`.
+    value, interval
+        Of `metric` on the rows of the slice.
+    loss_gap
+        Mean loss inside minus outside, in units of the loss; positive where the model is worse.
+    p_adjusted
+        Chance of such a gap in any of the slices that were tried, if there were none; None if it was not searched for.
+    """
+
+    condition: str
+    n: int
+    metric: str
+    value: float | None
+    interval: Interval | None
+    loss_gap: float
+    p_adjusted: float | None
+    n_tried: int
+
+    def evidence(self, number: int, kind: str) -> Iterator[Evidence]:
+        """Score and gap."""
+        base = f"slices.{kind}.{number}"
+        rows = f"test rows where {self.condition}"
+        yield Evidence(
+            id=f"{base}.{self.metric}",
+            value=self.value,
+            interval=self.interval,
+            method=self.metric,
+            rows=rows,
+            n=self.n,
+        )
+        tried = f"; Bonferroni over {self.n_tried} slices" if self.p_adjusted is not None else ""
+        yield Evidence(
+            id=f"{base}.loss_gap",
+            value=self.loss_gap,
+            method=f"mean loss inside minus outside{tried}",
+            rows=rows,
+            n=self.n,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Atom:
+    column: str
+    condition: str
+    rows: NDArray[np.bool_]
+
+
+def row_losses(task: Task, scored: Scored) -> FloatArray:
+    """The loss of each row by the task's proper score, shape (n_rows,)."""
+    metric = METRICS["rmse" if task == "regression" else "log_loss"]
+    assert metric.per_row is not None
+    return metric.per_row(scored)
+
+
+def main_metric(task: Task) -> str:
+    """The metric that a slice is shown by."""
+    return {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}[task]
+
+
+def find_weak_slices(test: Dataset, scored: Scored, *, seed: int) -> list[SliceResult]:
+    """Search single conditions and pairs of them for slices with a clearly larger loss.
+
+    One-sided Welch tests of the loss inside against outside, Bonferroni over all candidates; a pair is kept only if it
+    is worse than both of its conditions alone.
+
+    References
+    ----------
+    Chung et al. (2019), Slice Finder: automated data slicing for model validation, ICDE.
+    """
+    loss = row_losses(test.task, scored)
+    atoms = [atom for atom in _atoms(test) if _LEAST_ROWS <= atom.rows.sum() <= len(loss) - _LEAST_ROWS]
+    if not atoms:
+        return []
+    tested = [(atom.condition, atom.rows, *_welch(loss, atom.rows)) for atom in atoms]
+    order = sorted(range(len(atoms)), key=lambda i: tested[i][3])[:_BEAM]
+    pairs = []
+    for position, i in enumerate(order):
+        for j in order[position + 1 :]:
+            rows = atoms[i].rows & atoms[j].rows
+            if atoms[i].column != atoms[j].column and rows.sum() >= _LEAST_ROWS:
+                gap, p = _welch(loss, rows)
+                if p < min(tested[i][3], tested[j][3]):
+                    pairs.append((f"{atoms[i].condition} and {atoms[j].condition}", rows, gap, p))
+    n_tried = len(tested) + len(order) * (len(order) - 1) // 2
+    found: list[SliceResult] = []
+    taken: list[NDArray[np.bool_]] = []
+    for condition, rows, gap, p in sorted([*tested, *pairs], key=lambda entry: entry[3]):
+        adjusted = min(p * n_tried, 1.0)
+        if adjusted > _FALSE or len(found) == _SHOWN:
+            break
+        if any((rows & other).sum() > 0.7 * min(rows.sum(), other.sum()) for other in taken):
+            continue  # nearly the same rows under another name
+        taken.append(rows)
+        found.append(_described(condition, rows, gap, adjusted, n_tried, test, scored, seed))
+    return found
+
+
+def sensitive_slices(test: Dataset, scored: Scored, columns: tuple[str, ...], *, seed: int) -> list[SliceResult]:
+    """Every group of the sensitive columns, worse or not."""
+    loss = row_losses(test.task, scored)
+    results = []
+    for atom in _atoms(test, only=columns):
+        if 0 < atom.rows.sum() < len(loss):
+            gap = float(loss[atom.rows].mean() - loss[~atom.rows].mean())
+            results.append(_described(atom.condition, atom.rows, gap, None, 0, test, scored, seed))
+    return results
+
+
+def _described(
+    condition: str,
+    rows: NDArray[np.bool_],
+    gap: float,
+    adjusted: float | None,
+    n_tried: int,
+    test: Dataset,
+    scored: Scored,
+    seed: int,
+) -> SliceResult:
+    name = main_metric(test.task)
+    found = score_with_interval(METRICS[name], scored.take(rows), rng=named_rng(seed, "slice", condition))
+    return SliceResult(
+        condition=condition,
+        n=int(rows.sum()),
+        metric=name,
+        value=finite(found.value),
+        interval=found.interval,
+        loss_gap=gap,
+        p_adjusted=adjusted,
+        n_tried=n_tried,
+    )
+
+
+def _welch(loss: FloatArray, rows: NDArray[np.bool_]) -> tuple[float, float]:
+    """How much larger the loss is inside, and the one-sided p-value of that."""
+    inside, outside = loss[rows], loss[~rows]
+    a, b = inside.var(ddof=1) / len(inside), outside.var(ddof=1) / len(outside)
+    gap = float(inside.mean() - outside.mean())
+    if a + b == 0:
+        return gap, 1.0
+    freedom = (a + b) ** 2 / (a * a / (len(inside) - 1) + b * b / (len(outside) - 1))
+    return gap, float(stdtr(freedom, -gap / np.sqrt(a + b)))
+
+
+def _atoms(test: Dataset, only: tuple[str, ...] | None = None) -> Iterator[_Atom]:
+    """Single conditions: levels, quarters of numbers, missing."""
+    columns = [test.schema[name] for name in only] if only is not None else test.schema.features
+    for column in columns:
+        if column.type == "text":
+            continue
+        if column.type in {"category", "identifier", "constant"}:
+            codes, levels = test.levels(column.name)
+            counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+            for level in np.argsort(-counts, kind="stable")[:_MOST_LEVELS]:
+                yield _Atom(column.name, f"{column.name} = {levels[level]}", codes == level)
+            missing = codes < 0
+        else:
+            numbers = test.numbers(column.name)
+            missing = ~np.isfinite(numbers)
+            yield from _quarters(column.name, numbers, ~missing, boolean=column.type == "boolean")
+        if missing.any():
+            yield _Atom(column.name, f"{column.name} is missing", missing)
+
+
+def _quarters(name: str, numbers: FloatArray, known: NDArray[np.bool_], *, boolean: bool) -> Iterator[_Atom]:
+    if not known.any():
+        return
+    if boolean:
+        yield _Atom(name, f"{name} is true", numbers == 1)
+        yield _Atom(name, f"{name} is false", numbers == 0)
+        return
+    values = np.unique(numbers[known])
+    if len(values) <= 6:
+        for value in values:
+            yield _Atom(name, f"{name} = {value:g}", numbers == value)
+        return
+    edges = np.unique(np.quantile(numbers[known], [0.25, 0.5, 0.75]))
+    with np.errstate(invalid="ignore"):
+        yield _Atom(name, f"{name} <= {edges[0]:g}", numbers <= edges[0])
+        for low, high in pairwise(edges):
+            yield _Atom(name, f"{low:g} < {name} <= {high:g}", (numbers > low) & (numbers <= high))
+        yield _Atom(name, f"{name} > {edges[-1]:g}", numbers > edges[-1])
