@@ -6,8 +6,10 @@ Adding a new use somewhere changes no other draw, so a run stays repeatable whil
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def named_seed(seed: int, *names: str | int) -> int:
@@ -18,4 +20,6 @@ def named_seed(seed: int, *names: str | int) -> int:
 
 def named_rng(seed: int, *names: str | int) -> np.random.Generator:
     """A generator for one purpose of a run."""
+    import numpy as np  # here, since the command line needs this package and not numpy
+
     return np.random.default_rng(named_seed(seed, *names))

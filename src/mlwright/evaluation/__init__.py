@@ -12,7 +12,7 @@ from mlwright.evaluation.evaluate import Evaluation, evaluate, scored_rows
 from mlwright.evaluation.importance import Importance, permutation_importances
 from mlwright.evaluation.requirements import RequirementResult, RequirementsNotMet, judge_requirements
 from mlwright.evaluation.scores import BaselineScore, MetricScore, score_all
-from mlwright.evaluation.slices import SliceResult, find_weak_slices, sensitive_slices
+from mlwright.evaluation.slices import SliceResult, find_weak_slices, main_metric, sensitive_slices
 
 __all__ = [
     "BaselineScore",
@@ -29,6 +29,7 @@ __all__ = [
     "evaluate",
     "find_weak_slices",
     "judge_requirements",
+    "main_metric",
     "measure_efficiency",
     "permutation_importances",
     "run_canary",

@@ -11,7 +11,7 @@ import numpy as np
 from mlwright.core import Evidence, Interval, MlwrightError, bounded, finite, named_rng
 from mlwright.data import Dataset
 from mlwright.spec import Requirement, Spec
-from mlwright.statistics import Metric, Scored, metric_named, score_with_interval
+from mlwright.statistics import METRICS, Metric, Scored, metric_named, score_with_interval
 
 Outcome = Literal["met", "not met", "undecided"]
 _LEAST_ROWS = 20
@@ -47,7 +47,8 @@ class RequirementResult:
     def sentence(self) -> str:
         """What was asked, in words."""
         where = "" if self.on == "overall" else f" where {self.on}"
-        return f"{self.metric}{where} {'at least' if self.at_least else 'at most'} {self.bound:g}"
+        title = METRICS[self.metric].title
+        return f"{title}{where} {'at least' if self.at_least else 'at most'} {self.bound:g}"
 
     def evidence(self) -> list[Evidence]:
         """The score with its interval, and the outcome."""

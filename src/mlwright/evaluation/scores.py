@@ -20,7 +20,7 @@ class BaselineScore:
     value: float | None
     gain: float | None
     gain_interval: Interval | None
-    p_value: float
+    p_value: float | None
     method: str
 
 
@@ -94,6 +94,6 @@ def _beside(name: str, task: Task, scored: Scored, other: Scored, baseline: str,
         value=finite(metric.compute(other)),
         gain=finite(found.gain),
         gain_interval=bounded(found.interval),
-        p_value=found.p_value,
+        p_value=finite(found.p_value),
         method=f"difference of {metric.title}; {found.method}",
     )

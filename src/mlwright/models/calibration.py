@@ -96,7 +96,7 @@ def fit_calibration(
         after[inside] = _loss(fitted.apply(prediction[inside]), target[inside])
     gain = float(np.average(before - after, weights=w))
     if gain <= 0:
-        return Calibration(reason=f"{method} was tried and did not help ({gain:+.5f} log loss on rows kept apart)")
+        return Calibration(reason=f"{method} was tried and did not help rows kept apart (log loss {-gain:+.5f})")
     fitted = _fit(method, prediction, target, w)
     reason = f"{method}, chosen for {n:,} rows; {gain:.5f} less log loss on rows kept apart"
     return Calibration(method=method, values=fitted.values, reason=reason)

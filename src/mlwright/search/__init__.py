@@ -4,7 +4,7 @@ In come training rows and a spec, out come `Trials` (`search`) and a `Model` (`a
 kept at once (`TrialStore`), so a run that was killed goes on from there.
 """
 
-from mlwright.search.assembly import assemble, baseline_models
+from mlwright.search.assembly import assemble, baseline_models, choose_again
 from mlwright.search.ensemble import Ensemble, choose_members
 from mlwright.search.folds import EncodedFolds, cross_validate
 from mlwright.search.search import search
@@ -20,6 +20,7 @@ __all__ = [
     "Trials",
     "assemble",
     "baseline_models",
+    "choose_again",
     "choose_members",
     "cross_validate",
     "search",

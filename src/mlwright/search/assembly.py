@@ -82,6 +82,7 @@ def assemble(
             reference=TableSummary(rows=summary.rows, columns={name: summary[name] for name in [*read, train.target]}),
             facts={
                 "project": spec.project.name,
+                "id": spec.data.id,
                 "seed": seed,
                 "training_rows": len(train),
                 "data_fingerprint": train.fingerprint,
@@ -89,6 +90,11 @@ def assemble(
                 "out_of_fold_score": ensemble.score,
             },
         )
+
+
+def choose_again(trials: Trials, train: Dataset) -> Ensemble:
+    """The ensemble that the trials make, as `assemble` chooses it."""
+    return choose_members(trials, _rows_of(train, trials.rows), METRICS[trials.objective])
 
 
 def threshold_of(spec: Spec) -> float:

@@ -36,6 +36,7 @@ class Draft:
     group: str | None = None
     sensitive: tuple[str, ...] = ()
     suspects: tuple[str, ...] = ()
+    other_times: tuple[str, ...] = ()
     split: str
     split_reason: str
     columns: tuple[ColumnNote, ...] = ()
@@ -72,11 +73,11 @@ def _data(draft: Draft) -> str:
         lines.append(f"  positive_class: {scalar(draft.positive_class)}    # of {', '.join(draft.classes)}")
     lines += [
         _role("id", draft.id, "names a row; never a feature"),
-        _role("time", draft.time, "when the row was known; the split then goes forward in time"),
+        _role("time", draft.time, _why_time(draft)),
         _role("group", draft.group, "rows of one customer, household … stay on one side of the split"),
         _role("weight", None, "how much a row counts"),
-        f"  # must_not_use: [{scalar(draft.suspects[0]) if draft.suspects else 'column'}]    # no feature, by law or choice",
-        "  # known_after_decision: [column] # filled in later; would leak the answer",
+        "  # must_not_use: [column]          # may not be a feature, by law or by choice",
+        _suspects(draft.suspects),
     ]
     if draft.sensitive:
         names = ", ".join(map(scalar, draft.sensitive))
@@ -91,6 +92,21 @@ def _data(draft: Draft) -> str:
     if len(draft.columns) > 200:
         lines.append(f"  #   … and {len(draft.columns) - 200} more")
     return "\n".join(lines) + "\n"
+
+
+def _why_time(draft: Draft) -> str:
+    others = f" (also dates: {', '.join(draft.other_times)})" if draft.other_times else ""
+    return f"when the row was known; the split then goes forward in time{others}"
+
+
+def _suspects(columns: tuple[str, ...]) -> str:
+    if not columns:
+        return "  # known_after_decision: [column]  # filled in later; would leak the answer"
+    return (
+        "  # These give the target away. If one of them is known in time, take it out of the list and say\n"
+        "  # columns: {name: {known_in_time: true}}\n"
+        f"  known_after_decision: [{', '.join(map(scalar, columns))}]"
+    )
 
 
 def _role(role: str, column: str | None, why: str) -> str:
@@ -154,7 +170,7 @@ budget:
   memory_mb: 4096
 
 split:
-  kind: {draft.split}    # {draft.split_reason}
+  kind: auto    # {draft.split}: {draft.split_reason}
   test_share: 0.2
 
 seed: 0

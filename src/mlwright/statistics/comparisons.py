@@ -54,8 +54,11 @@ def compare(
     repetitions = int(np.clip(10_000_000 / len(first), 200, 1000))
     for counts in resampled_counts(len(first), first.group, rng, repetitions):
         weight = counts if first.weight is None else counts * first.weight
-        draws.append(sign * (metric.compute(first.weighted(weight)) - metric.compute(second.weighted(weight))))
-    return _normal(gain, float(np.nanstd(draws, ddof=1)), confidence, f"paired bootstrap, {repetitions} repetitions")
+        drawn = sign * (metric.compute(first.weighted(weight)) - metric.compute(second.weighted(weight)))
+        if np.isfinite(drawn):
+            draws.append(drawn)
+    error = float(np.std(draws, ddof=1)) if len(draws) > repetitions // 2 else float("inf")
+    return _normal(gain, error, confidence, f"paired bootstrap, {repetitions} repetitions")
 
 
 def _by_row(metric: Metric, first: Scored, second: Scored, confidence: float) -> Comparison:

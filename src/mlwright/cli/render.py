@@ -1,0 +1,157 @@
+"""What commands show: tables for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from mlwright.checks import CheckReport
+from mlwright.data import Split
+from mlwright.evaluation import Evaluation
+from mlwright.reports.words import headline, meaning, number, span
+from mlwright.runs import Run
+from mlwright.search import Trials
+from mlwright.statistics import METRICS
+from mlwright.verification import Verification
+
+_STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red"}
+_OUTCOMES = {"met": "green", "not met": "bold red", "undecided": "yellow"}
+
+
+def console() -> Any:
+    """Rich on stdout; as wide as the terminal, or 120 columns where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+
+
+def show_json(tree: Any) -> None:
+    """Print JSON on stdout."""
+    sys.stdout.write(json.dumps(tree, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def _table(*columns: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    for column in columns:
+        right = column.startswith(">")
+        table.add_column(column.removeprefix(">"), justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def show_columns(split: Split) -> None:
+    """What was decided for each column, and why."""
+    from rich.markup import escape
+
+    out, dataset = console(), split.dataset
+    out.print(f"[bold]{dataset.description}[/]: {len(dataset):,} rows, {len(dataset.schema)} columns, {dataset.task}")
+    for note in dataset.notes:
+        out.print(f"  read with {note}")
+    if dataset.unlabelled:
+        out.print(f"  {dataset.unlabelled:,} rows without a known {dataset.target} left out")
+    table = _table("column", "type", "used as", ">missing", "why")
+    for column in dataset.schema:
+        missing = dataset.table.column(column.name).null_count / max(len(dataset), 1)
+        style = "dim" if column.role == "unused" else None
+        table.add_row(
+            escape(column.name),
+            column.type,
+            column.role,
+            f"{missing:.1%}" if missing else "",
+            escape(column.why),
+            style=style,
+        )
+    out.print(table)
+    out.print(
+        f"[bold]split[/]: {split.plan.kind}, {len(split.train_rows):,} rows for training, "
+        f"{len(split.test_rows):,} for the test; {split.plan.reason}\n"
+    )
+
+
+def show_checks(report: CheckReport) -> None:
+    """Results with advice, the worst first."""
+    from rich.markup import escape
+
+    table = _table("result", "check", "found", "advice")
+    for result in report:
+        if result.check == "association" and result.status == "pass":
+            continue
+        style = _STYLES[result.status]
+        table.add_row(
+            f"[{style}]{result.status}[/]", result.check.replace("_", " "), escape(result.what), escape(result.advice)
+        )
+    console().print(table)
+
+
+def show_trials(trials: Trials) -> None:
+    """The candidates, as they were tried."""
+    objective = METRICS[trials.objective]
+    table = _table("candidate", f">{objective.title}", ">seconds", "status")
+    for trial in trials:
+        reason = f": {trial.reason}" if trial.reason else ""
+        table.add_row(trial.name, number(trial.score, digits=4), f"{trial.seconds:.1f}", f"{trial.status}{reason}")
+    console().print(table)
+
+
+def show_run(run: Run) -> None:
+    """The verdict, the requirements, the scores, and where the report is."""
+    out = console()
+    if run.evaluation is None:
+        show_trials(run.trials)
+        out.print(f"run [bold]{run.id}[/]; score it with `mlwright evaluate {run.id}`")
+        return
+    top = headline(run)
+    style = {"good": "green", "open": "yellow", "bad": "red"}[top.tone]
+    out.print(f"[bold {style}]{top.verdict}.[/] {top.reason}")
+    for line in meaning(run.evaluation, run.model, run.spec):
+        out.print(f"  {line}")
+    show_evaluation(run.evaluation)
+    _where("report", run.folder.report_path)
+    out.print(f"run     {run.id}")
+
+
+def show_evaluation(evaluation: Evaluation) -> None:
+    """Requirements and scores."""
+    from rich.markup import escape
+
+    out = console()
+    if evaluation.requirements:
+        table = _table("id", "asked", "outcome", ">score", ">range", ">rows")
+        for r in evaluation.requirements:
+            style = _OUTCOMES[r.outcome]
+            table.add_row(
+                r.id, escape(r.sentence()), f"[{style}]{r.outcome}[/]", number(r.value), span(r.interval), f"{r.n:,}"
+            )
+        out.print(table)
+    names = [b.baseline for b in evaluation.scores[0].baselines]
+    table = _table(f"on {evaluation.n:,} test rows", ">model", ">95 % range", *(f">{name}" for name in names))
+    for score in evaluation.scores:
+        beside = {b.baseline: b.value for b in score.baselines}
+        table.add_row(
+            score.title, number(score.value), span(score.interval), *(number(beside.get(name)) for name in names)
+        )
+    out.print(table)
+
+
+def _where(what: str, path: Path) -> None:
+    if path.is_file():
+        console().print(f"{what}  {path}", soft_wrap=True)
+
+
+def show_verification(found: Verification) -> None:
+    """How many numbers came out again, and which did not."""
+    out = console()
+    if found.holds:
+        out.print(
+            f"[green]All {found.computed} numbers of run {found.run} come out again;[/] "
+            f"{found.measured} times and sizes can only be measured again."
+        )
+        return
+    table = _table("id", ">stored", ">computed")
+    for one in found.differences[:50]:
+        table.add_row(one.id, str(one.stored), str(one.computed))
+    out.print(table)

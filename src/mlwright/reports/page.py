@@ -1,0 +1,89 @@
+"""The report: one self-contained HTML page, its first screen for a manager, the rest for everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlwright._version import __version__
+from mlwright.evaluation import Evaluation, main_metric
+from mlwright.models import FAMILIES, manifest_of
+from mlwright.reports import charts, words
+from mlwright.reports.profile import profile
+from mlwright.reports.templating import rendered
+from mlwright.runs import Run
+from mlwright.statistics import METRICS
+
+
+def report_page(run: Run) -> str:
+    """The page as HTML."""
+    return rendered("report.html.j2", _view(run))
+
+
+def _view(run: Run) -> Mapping[str, Any]:
+    evaluation = run.evaluation
+    state = run.folder.state
+    return {
+        "run": run,
+        "spec": run.spec,
+        "model": run.model,
+        "evaluation": evaluation,
+        "evidence": list(run.evidence()),
+        "headline": words.headline(run),
+        "meaning": [] if evaluation is None else words.meaning(evaluation, run.model, run.spec),
+        "main": None if evaluation is None else words.main_score(evaluation),
+        "open_points": words.open_points(run),
+        "limits": words.limits(run),
+        "profile": profile(run.dataset.schema, run.folder.summary()),
+        "checks": [r for r in run.checks if r.check != "association"],
+        "associations": run.checks.of("association")[:12],
+        "objective": METRICS[run.trials.objective],
+        "families": {member.family: FAMILIES[member.family] for member in run.model.members},
+        "members": _members(run),
+        "charts": {} if evaluation is None else _charts(run, evaluation),
+        "manifest": manifest_of(run.folder.model_path),
+        "created": state["created"].replace("T", " ").removesuffix("+00:00"),
+        "slice_title": METRICS[main_metric(run.dataset.task)].title,
+        "version": __version__,
+    }
+
+
+def _members(run: Run) -> list[tuple[str, float, int]]:
+    """Each trial of the ensemble with its weight and the number of fits."""
+    total: dict[str, tuple[float, int]] = {}
+    for member in run.model.members:
+        weight, fits = total.get(member.trial, (0.0, 0))
+        total[member.trial] = weight + member.weight, fits + 1
+    return [(trial, weight, fits) for trial, (weight, fits) in sorted(total.items(), key=lambda item: -item[1][0])]
+
+
+def _charts(run: Run, evaluation: Evaluation) -> dict[str, str]:
+    drawn: dict[str, str] = {}
+    main = words.main_score(evaluation)
+    bars: list[dict[str, Any]] = [
+        {
+            "who": "model",
+            "score": main.value,
+            "model": True,
+            "low": main.interval.low if main.interval else None,
+            "high": main.interval.high if main.interval else None,
+        }
+    ]
+    titles = {"linear": "linear model", "constant": "no model"}
+    bars += [
+        {"who": titles.get(b.baseline, b.baseline), "score": b.value, "model": False, "low": None, "high": None}
+        for b in reversed(main.baselines)
+        if b.value is not None
+    ]
+    drawn["scores"] = charts.score_chart(bars, main.title)
+    curves = evaluation.curves
+    if curves.roc:
+        drawn["roc"] = charts.roc_chart(curves)
+        drawn["precision_recall"] = charts.precision_recall_chart(curves)
+        drawn["lift"] = charts.lift_chart(curves)
+        drawn["calibration"] = charts.calibration_chart(curves)
+    if curves.scatter:
+        drawn["scatter"] = charts.scatter_chart(curves, run.model.target)
+    if any(one.loss_increase > 0 for one in evaluation.importances):
+        drawn["importance"] = charts.importance_chart(evaluation.importances)
+    return drawn

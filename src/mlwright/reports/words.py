@@ -1,0 +1,237 @@
+"""Numbers and findings in words that need no statistics to be read."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from mlwright.core import Interval
+from mlwright.evaluation import Evaluation, MetricScore
+from mlwright.models import Model
+from mlwright.runs import Run
+from mlwright.spec import Spec
+
+Tone = Literal["good", "open", "bad"]
+
+
+def number(value: float | None, *, digits: int = 3) -> str:
+    """A number as people write it: 0.834, 12.3, 45,838; a dash where there is none.
+
+    Examples
+    --------
+    >>> [number(v) for v in (0.83412, 45837.8, 12.34567, -0.0001, None)]
+    ['0.834', '45,838', '12.3', '0.000', '–']
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}"
+    size = abs(value)
+    decimals = digits if size < 1 else max(digits - len(str(int(size))), 0)
+    text = f"{value:,.{decimals}f}"
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+
+
+def chance(p_value: float | None) -> str:
+    """A p-value: never 0, since no test can say that.
+
+    Examples
+    --------
+    >>> chance(0.0341), chance(1e-16)
+    ('0.034', '< 0.001')
+    """
+    if p_value is None:
+        return "–"
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def percent(share: float | None, *, digits: int = 1) -> str:
+    """A share as a percentage."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def span(interval: Interval | None, *, signed: bool = False) -> str:
+    """Both ends of an interval; with signs where it is a difference.
+
+    Examples
+    --------
+    >>> span(Interval(low=-0.0112, high=0.4, confidence=0.95), signed=True)
+    '−0.011 to +0.400'
+    """
+    if interval is None:
+        return "–"
+    low, high = (("+" if signed and end > 0 else "") + number(end) for end in (interval.low, interval.high))
+    return f"{low} to {high}"
+
+
+class Headline(NamedTuple):
+    """The first thing on the page: a verdict, and one sentence of reasons."""
+
+    tone: Tone
+    verdict: str
+    reason: str
+
+
+def headline(run: Run) -> Headline:
+    """Whether the model is ready, in one line."""
+    evaluation = run.evaluation
+    if evaluation is None:
+        return Headline("open", "Not tested yet", "The model is fitted; its test rows have not been scored.")
+    asked = [r for r in evaluation.requirements if r.priority == "must"] or list(evaluation.requirements)
+    missed = [r for r in asked if r.outcome == "not met"]
+    undecided = [r for r in asked if r.outcome == "undecided"]
+    if missed:
+        first = missed[0]
+        return Headline("bad", "Does not meet what was asked", f"{first.id}: {first.sentence()} is not reached.")
+    if undecided:
+        first = undecided[0]
+        rows = "" if first.rows_needed is None else f" About {first.rows_needed:,} test rows would decide it."
+        return Headline(
+            "open", "Not proven yet", f"{first.id}: {first.sentence()} is neither proved nor refuted.{rows}"
+        )
+    better = beats_baseline(evaluation)
+    if asked:
+        return Headline(
+            "good", "Meets what was asked", f"All {len(asked)} requirements hold at the confidence asked for."
+        )
+    if better:
+        return Headline(
+            "good", "Better than no model", "The spec sets no requirements; the gain over the baseline is proved."
+        )
+    return Headline("bad", "No better than no model", "These columns say nothing about the target beyond chance.")
+
+
+def beats_baseline(evaluation: Evaluation) -> bool:
+    """Whether the model is clearly better than the constant answer, by the task's proper score."""
+    score = evaluation.score("rmse" if evaluation.task == "regression" else "log_loss")
+    constant = next((b for b in score.baselines if b.baseline == "constant"), None)
+    return constant is not None and constant.gain_interval is not None and constant.gain_interval.low > 0
+
+
+def main_score(evaluation: Evaluation) -> MetricScore:
+    """The score that people are told first."""
+    name = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}[evaluation.task]
+    return evaluation.score(name)
+
+
+def meaning(evaluation: Evaluation, model: Model, spec: Spec) -> list[str]:
+    """What the scores mean, one plain sentence each."""
+    if evaluation.task == "binary":
+        return _binary(evaluation, model, spec)
+    if evaluation.task == "multiclass":
+        accuracy = evaluation.score("accuracy")
+        base = next((b.value for b in accuracy.baselines if b.baseline == "constant"), None)
+        right, common = _of_hundred(accuracy.value), _of_hundred(base)
+        return [
+            f"The model names the right class for {right} of 100 rows; always the most common class: {common} of 100.",
+        ]
+    return _regression(evaluation, model)
+
+
+def _regression(evaluation: Evaluation, model: Model) -> list[str]:
+    rmse, mae, r2 = (evaluation.score(name) for name in ("rmse", "mae", "r2"))
+    base = next((b.value for b in mae.baselines if b.baseline == "constant"), None)
+    typical = f"(typical error {number(rmse.value)})"
+    lines = [
+        f"The prediction is off by {number(mae.value)} on average; always saying the mean is off by {number(base)}.",
+        f"The columns explain {percent(r2.value, digits=0)} of the differences in {model.target} {typical}.",
+    ]
+    if model.spread is not None:
+        covered = next((s for s in evaluation.scores if s.metric == "interval_coverage"), None)
+        if covered is not None and covered.value is not None:
+            lines.append(
+                f"Each prediction comes with a range meant to hold the truth in {model.spread.coverage:.0%} of the cases; "
+                f"on the test rows it did in {percent(covered.value)}."
+            )
+    return lines
+
+
+def _binary(evaluation: Evaluation, model: Model, spec: Spec) -> list[str]:
+    positive = str(model.classes[1])
+    auc, precision, recall = (evaluation.score(name) for name in ("roc_auc", "precision", "recall"))
+    pair = f"one row of class {positive} and one of class {model.classes[0]}"
+    lines = [f"Given {pair}, the model ranks them right in {_of_hundred(auc.value)} of 100 cases (50 is a coin)."]
+    if precision.value is not None and recall.value is not None:
+        action = f" ({spec.decision.action})" if spec.decision.action else ""
+        lines.append(
+            f"Acting{action} from a probability of {number(model.threshold, digits=2)} on, it is right in "
+            f"{_of_hundred(precision.value)} of 100 cases and finds {_of_hundred(recall.value)} of 100 rows of class {positive}."
+        )
+    lift = evaluation.curves.lift
+    tenth = next((found for share, found in lift if share >= 0.1), None)
+    if tenth:
+        lines.append(
+            f"The 10 % of rows with the highest probability hold {_of_hundred(tenth)} of 100 rows of class {positive}: "
+            f"{tenth / 0.1:.1f} times as many as rows picked blindly."
+        )
+    return lines
+
+
+def _of_hundred(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f}"
+
+
+def open_points(run: Run) -> list[str]:
+    """What only a person can settle before the model is used."""
+    points = []
+    if run.spec.project.owner is None:
+        points.append("Name an owner (project.owner): someone must answer for the model.")
+    if run.spec.project.statement is None:
+        points.append("Write the business question down (project.statement).")
+    if not run.spec.requirements:
+        points.append("State what must hold (requirements): without it nobody can say that the model is good enough.")
+    if run.dataset.task == "binary" and run.spec.decision.values is None:
+        points.append(
+            "Say what right and wrong decisions are worth (decision.values); until then the threshold is a half."
+        )
+    points.extend(
+        f"{result.what[:1].upper()}{result.what[1:]}: {result.advice}."
+        for result in run.checks.warned()
+        if result.advice
+        and result.check in {"leakage", "personal_data", "label_errors", "time_leakage", "group_leakage"}
+    )
+    if run.evaluation is not None:
+        worst = run.evaluation.weak_slices[:1]
+        points.extend(
+            f"Decide whether the model may be used where {one.condition}: it is clearly worse there." for one in worst
+        )
+        undecided = [r for r in run.evaluation.requirements if r.outcome == "undecided"]
+        points.extend(f"Decide what to do about {r.id} ({r.sentence()}), which is undecided." for r in undecided)
+    points.append("Make sure that every column is known at the moment of the decision, in the form it has here.")
+    return points
+
+
+def limits(run: Run) -> list[str]:
+    """What the model cannot do and what was not tested."""
+    model, evaluation = run.model, run.evaluation
+    lines = []
+    ranged = [c for c in model.schema if c.is_number and c.low is not None and c.high is not None]
+    if ranged:
+        example = ranged[0]
+        lines.append(
+            f"It has seen {len(model.schema)} columns within their ranges in the training rows (for example {example.name} "
+            f"from {number(example.low)} to {number(example.high)}); beyond them it answers as at the edge."
+        )
+    lines.append("A level that no training row has is answered as a rare one; a missing value as missing.")
+    if run.split.plan.kind in {"random", "stratified"}:
+        lines.append(
+            "The test rows are of the same time as the training rows; how it does on later rows was not tested."
+        )
+    if run.trials.stopped != "every candidate was tried":
+        cut = [t.name for t in run.trials if t.status in {"left out", "cut"}]
+        tail = f" (not or not fully tried: {', '.join(cut)})" if cut else ""
+        lines.append(f"The search ended because {run.trials.stopped}{tail}.")
+    if evaluation is not None:
+        loud = [c.family for c in evaluation.canaries if not c.silent]
+        lines.append(
+            f"The pipeline found something in shuffled targets ({', '.join(loud)}): its scores cannot be trusted."
+            if loud
+            else "The same pipeline on shuffled targets finds nothing, so it does not leak by itself."
+        )
+    tested = run.folder.state["stages"].get("evaluate", {}).get("earlier_tests", 0)
+    if tested:
+        lines.append(
+            f"These test rows were already scored by {tested} earlier run{'s' if tested > 1 else ''} of this project: "
+            "choosing among runs by them flatters the score."
+        )
+    lines.append("Causes were not studied: a column that predicts need not be one that changes the outcome.")
+    return lines

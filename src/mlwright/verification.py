@@ -1,0 +1,160 @@
+"""Compute every number of a run again, from its data and its package, and compare it with the evidence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from mlwright.checks import run_checks
+from mlwright.core import Evidence, EvidenceStore, MlwrightError, Progress, silent
+from mlwright.evaluation import evaluate
+from mlwright.runs import Run, RunFolder, data_evidence, trials_evidence
+from mlwright.search import Trial, Trials, baseline_models, choose_again
+from mlwright.statistics import METRICS, Scored
+from mlwright.workflow import open_run
+
+#: Numbers may differ by this share: other processors round otherwise.
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A number that came out otherwise, or not at all."""
+
+    id: str
+    stored: object
+    computed: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """How many numbers were computed again, which differ, and how many are times and sizes."""
+
+    run: str
+    computed: int
+    measured: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def holds(self) -> bool:
+        return not self.differences
+
+
+class EvidenceDiffers(MlwrightError):
+    """Some number of the run does not come out again."""
+
+    exit_code = 1
+
+    def __init__(self, found: Verification) -> None:
+        first = found.differences[0]
+        super().__init__(
+            f"{len(found.differences)} of {found.computed} numbers do not come out again, first {first.id}: "
+            f"stored {first.stored}, computed {first.computed}",
+            where=found.run,
+            fix="find out what changed: the evidence, the package, the trials, or the versions of the libraries",
+        )
+
+
+def verify(folder: RunFolder, frame: Any | None = None, *, progress: Progress = silent) -> Verification:
+    """Recompute the evidence of a run.
+
+    The package is loaded (checksums, golden rows), the data is read again (fingerprint), checks, trial scores and the
+    whole evaluation are computed again. Times and sizes can only be measured again, so they are counted but not compared.
+
+    Raises
+    ------
+    PackageDamaged, RunUnfit
+        If the package or the data is not what it was.
+    """
+    stored = folder.evidence()
+    made = open_run(folder, frame, progress=progress)
+    again = EvidenceStore(_computed_again(made, progress))
+    computed = [record for record in stored if record.kind == "computed"]
+    differences = [
+        Difference(id=record.id, stored=_shown(record), computed=_shown(again.get(record.id)))
+        for record in computed
+        if not _same(record, again.get(record.id))
+    ]
+    differences += [
+        Difference(id=record.id, stored=None, computed=_shown(record))
+        for record in again
+        if record.kind == "computed" and stored.get(record.id) is None
+    ]
+    return Verification(
+        run=folder.path.name,
+        computed=len(computed),
+        measured=len(stored) - len(computed),
+        differences=tuple(differences),
+    )
+
+
+def _computed_again(made: Run, progress: Progress) -> list[Evidence]:
+    checks = run_checks(made.dataset, made.spec, made.split, progress=progress)
+    trials = _rescored(made.trials, made)
+    records = [*data_evidence(made.split), *checks.evidence(), *trials_evidence(trials, made.model)]
+    ensemble = choose_again(trials, made.split.train)
+    objective = METRICS[trials.objective].name
+    records = [
+        Evidence(id=r.id, value=ensemble.score, method=r.method, rows=r.rows, n=r.n)
+        if r.id == f"ensemble.{objective}"
+        else r
+        for r in records
+    ]
+    if made.evaluation is not None:
+        baselines = baseline_models(trials, made.split.train, made.spec, seed=made.spec.seed)
+        evaluation = evaluate(
+            made.model,
+            made.split,
+            made.spec,
+            baselines=baselines,
+            package=made.folder.model_path,
+            seed=made.spec.seed,
+            progress=progress,
+        )
+        records.extend(evaluation.evidence())
+    return records
+
+
+def _rescored(trials: Trials, made: Run) -> Trials:
+    """The same trials with their scores computed from the stored out-of-fold predictions."""
+    from dataclasses import replace
+
+    train = made.split.train
+    y, weight = train.y, train.weight
+    objective = METRICS[trials.objective]
+
+    def again(trial: Trial) -> Trial:
+        if trial.predictions is None:
+            return trial
+        rows = trials.rows
+        scored = Scored(
+            target=y[rows], prediction=trial.predictions[rows], weight=None if weight is None else weight[rows]
+        )
+        return replace(trial, score=objective.compute(scored))
+
+    return replace(trials, trials=tuple(again(trial) for trial in trials))
+
+
+def _same(a: Evidence, b: Evidence | None) -> bool:
+    if b is None or not _close(a.value, b.value):
+        return False
+    if (a.interval is None) != (b.interval is None):
+        return False
+    if a.interval is None or b.interval is None:
+        return True
+    return _close(a.interval.low, b.interval.low) and _close(a.interval.high, b.interval.high)
+
+
+def _close(a: object, b: object) -> bool:
+    if isinstance(a, int | float) and isinstance(b, int | float) and not isinstance(a, bool):
+        return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-9)
+    return a == b
+
+
+def _shown(record: Evidence | None) -> object:
+    if record is None:
+        return "nothing"
+    if record.interval is None:
+        return record.value
+    return f"{record.value} ({record.interval.low} to {record.interval.high})"

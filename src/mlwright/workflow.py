@@ -1,0 +1,204 @@
+"""The workflow: from a spec to a proven, documented model. This page is the map of mlwright.
+
+Each stage is a function that knows only what comes before it; what it made is kept in the run's folder, so that a run
+that was killed at any moment goes on with what was finished.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mlwright.checks import CheckReport, run_checks
+from mlwright.core import Deadline, Progress, silent
+from mlwright.data import Dataset, Split, plan_split, read, split_rows
+from mlwright.evaluation import evaluate
+from mlwright.models import Model, add_document
+from mlwright.reports import model_card, report_page
+from mlwright.runs import Run, RunFolder, RunUnfit, earlier_tests, test_key
+from mlwright.search import assemble, baseline_models, search
+from mlwright.spec import Spec, load_spec, raise_if_contradictory
+
+
+def run(
+    spec: Spec | str | Path, frame: Any | None = None, *, resume: RunFolder | None = None, progress: Progress = silent
+) -> Run:
+    """Do everything: read, check, search, fit, evaluate, report.
+
+    Parameters
+    ----------
+    spec
+        A spec, or the path of a `mlwright.yaml`.
+    frame
+        A data frame of any library in place of the source that the spec names.
+    resume
+        A run that was begun earlier: it goes on with what was finished.
+
+    Raises
+    ------
+    ChecksFailed
+        If the data is not fit; before any model is fitted.
+    RequirementsNotMet
+        If a requirement of priority `must` is not met; the report is written all the same.
+    """
+    trained = train(spec, frame, resume=resume, progress=progress)
+    evaluated = evaluate_run(trained, progress=progress)
+    report_run(evaluated)
+    assert evaluated.evaluation is not None
+    evaluated.evaluation.raise_if_not_met()
+    return evaluated
+
+
+def train(
+    spec: Spec | str | Path, frame: Any | None = None, *, resume: RunFolder | None = None, progress: Progress = silent
+) -> Run:
+    """Read, check, search and fit; no test row is scored."""
+    spec = resume.spec() if resume is not None else _loaded(spec)
+    raise_if_contradictory(spec)
+    folder = resume or RunFolder.create(spec)
+    with folder.locked():
+        dataset = read(spec, frame, progress=progress)
+        split = _split(folder, dataset, spec)
+        checks = _checks(folder, dataset, spec, split, progress)
+        checks.raise_if_failed()
+        if folder.done("fit"):
+            trials, model = folder.trials(), Model.load(folder.model_path)
+        else:
+            train_rows = split.train
+            deadline = Deadline.after(_seconds_left(folder, spec))
+            trials = search(
+                train_rows,
+                spec,
+                split.plan,
+                seed=spec.seed,
+                deadline=deadline,
+                store=folder.trial_store(),
+                progress=progress,
+            )
+            folder.write_search(trials)
+            model = assemble(trials, train_rows, spec, seed=spec.seed, deadline=deadline, progress=progress)
+            model.save(folder.model_path)
+            folder.finish("fit", seconds=deadline.elapsed())
+        made = Run(folder=folder, spec=spec, dataset=dataset, split=split, checks=checks, trials=trials, model=model)
+        folder.write_evidence(made.evidence())
+        return made
+
+
+def evaluate_run(made: Run, *, progress: Progress = silent) -> Run:
+    """Score the test rows, once, and judge the requirements."""
+    folder, spec, split = made.folder, made.spec, made.split
+    with folder.locked():
+        evaluation = folder.evaluation()
+        if evaluation is None:
+            baselines = baseline_models(made.trials, split.train, spec, seed=spec.seed)
+            evaluation = evaluate(
+                made.model,
+                split,
+                spec,
+                baselines=baselines,
+                package=folder.model_path,
+                seed=spec.seed,
+                progress=progress,
+            )
+            folder.write_predictions(split, made.model.predict(split.test))
+            folder.write_evaluation(evaluation)
+            folder.finish("evaluate", test_rows=test_key(split), earlier_tests=earlier_tests(folder, split))
+        evaluated = Run(
+            folder=folder,
+            spec=spec,
+            dataset=made.dataset,
+            split=split,
+            checks=made.checks,
+            trials=made.trials,
+            model=made.model,
+            evaluation=evaluation,
+        )
+        folder.write_evidence(evaluated.evidence())
+        return evaluated
+
+
+def report_run(made: Run) -> Path:
+    """Write the report and the model card; returns the path of the report."""
+    with made.folder.locked():
+        card = model_card(made)
+        made.folder.write_text("model_card.md", card)
+        add_document(made.folder.model_path, "model_card.md", card)
+        return made.folder.write_text("report.html", report_page(made))
+
+
+def check(
+    spec: Spec | str | Path, frame: Any | None = None, *, progress: Progress = silent
+) -> tuple[Split, CheckReport]:
+    """Read and check; nothing is written."""
+    spec = _loaded(spec)
+    raise_if_contradictory(spec)
+    dataset = read(spec, frame, progress=progress)
+    split = split_rows(dataset, plan_split(dataset, spec), seed=spec.seed)
+    return split, run_checks(dataset, spec, split, progress=progress)
+
+
+def open_run(folder: RunFolder, frame: Any | None = None, *, progress: Progress = silent) -> Run:
+    """A finished run with its data, read again from the source.
+
+    Raises
+    ------
+    RunUnfit
+        If the run never came to a model, or the source is not what it was.
+    """
+    if not folder.done("fit"):
+        raise RunUnfit(
+            "the run has no model yet",
+            where=str(folder.path),
+            fix=f"go on with it: mlwright train --resume {folder.path.name}",
+        )
+    spec = folder.spec()
+    dataset = read(spec, frame, progress=progress)
+    _same_data(folder, dataset)
+    return Run(
+        folder=folder,
+        spec=spec,
+        dataset=dataset,
+        split=folder.split(dataset),
+        checks=folder.checks(),
+        trials=folder.trials(),
+        model=Model.load(folder.model_path),
+        evaluation=folder.evaluation(),
+    )
+
+
+def _loaded(spec: Spec | str | Path) -> Spec:
+    return spec if isinstance(spec, Spec) else load_spec(spec)
+
+
+def _split(folder: RunFolder, dataset: Dataset, spec: Spec) -> Split:
+    if folder.done("split"):
+        _same_data(folder, dataset)
+        return folder.split(dataset)
+    split = split_rows(dataset, plan_split(dataset, spec), seed=spec.seed)
+    folder.write_data(split)
+    folder.finish("split")
+    return split
+
+
+def _checks(folder: RunFolder, dataset: Dataset, spec: Spec, split: Split, progress: Progress) -> CheckReport:
+    if folder.done("check"):
+        return folder.checks()
+    report = run_checks(dataset, spec, split, progress=progress)
+    folder.write_checks(report)
+    folder.finish("check", status=report.status)
+    return report
+
+
+def _same_data(folder: RunFolder, dataset: Dataset) -> None:
+    if folder.data()["fingerprint"] != dataset.fingerprint:
+        raise RunUnfit(
+            "the data is no longer what the run was made of",
+            where=f"{dataset.description}, {folder.path}",
+            fix="bring back the data as it was, or start a new run",
+        )
+
+
+def _seconds_left(folder: RunFolder, spec: Spec) -> float:
+    """The budget without what finished trials have used; a resumed run gets at least a tenth of it for the fit."""
+    used = sum(trial.seconds for trial in folder.trial_store().all() if trial.status != "cut")
+    return max(spec.budget.seconds - used, 0.1 * spec.budget.seconds)
