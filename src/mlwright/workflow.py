@@ -15,7 +15,7 @@ from mlwright.data import Dataset, Split, plan_split, read, split_rows
 from mlwright.evaluation import evaluate
 from mlwright.models import Model, add_document
 from mlwright.reports import model_card, report_page
-from mlwright.runs import Run, RunFolder, RunUnfit, earlier_tests, test_key
+from mlwright.runs import Run, RunFolder, RunUnfit, earlier_tests, name_of_test_rows
 from mlwright.search import assemble, baseline_models, search
 from mlwright.spec import Spec, load_spec, raise_if_contradictory
 
@@ -102,7 +102,7 @@ def evaluate_run(made: Run, *, progress: Progress = silent) -> Run:
             )
             folder.write_predictions(split, made.model.predict(split.test))
             folder.write_evaluation(evaluation)
-            folder.finish("evaluate", test_rows=test_key(split), earlier_tests=earlier_tests(folder, split))
+            folder.finish("evaluate", test_rows=name_of_test_rows(split), earlier_tests=earlier_tests(folder, split))
         evaluated = Run(
             folder=folder,
             spec=spec,

@@ -26,24 +26,27 @@ def _code(arguments: list[str], *, debug: bool) -> int:
     from mlwright.cli.app import app
 
     try:
+        # Ctrl-C comes back as a returned exit code.
         result = app(arguments, standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        return _stopped() if result == _STOPPED else result if isinstance(result, int) else 0
     except MlwrightError as error:
         if debug:
             raise
         _say(f"{type(error).__name__}: {error}")
         return error.exit_code
-    except typer.Exit as stop:
-        return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        _say("stopped; what was finished is kept: go on with `mlwright train --resume latest`")
-        return _STOPPED
+        return _stopped()
     except BrokenPipeError:
         # Whoever read our output has seen enough; keep the interpreter from complaining about it at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         return _unexpected(error, debug=debug)
+
+
+def _stopped() -> int:
+    _say("stopped; what was finished is kept: go on with `mlwright run --resume latest`")
+    return _STOPPED
 
 
 def _unexpected(error: Exception, *, debug: bool) -> int:

@@ -15,6 +15,7 @@ from mlwright.spec import Spec, show_duration
 
 SplitKind = Literal["random", "stratified", "grouped", "temporal"]
 _STRATA_OF_NUMBERS = 10
+_NATURAL_TWINS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,8 @@ def _kind(dataset: Dataset, spec: Spec) -> tuple[SplitKind, str]:
 def split_rows(dataset: Dataset, plan: SplitPlan, *, seed: int) -> Split:
     """Keep test rows apart.
 
-    Equal rows stay on the same side of a split by chance, so that no test row was learned by heart.
+    Equal rows stay on the same side of a split by chance, so that no test row was learned by heart; unless so many rows are
+    equal that they are no copies.
 
     Raises
     ------
@@ -153,10 +155,16 @@ def fold_rows(train: Dataset, plan: SplitPlan, k: int, *, seed: int) -> list[Fol
 
 
 def _units(dataset: Dataset, kind: SplitKind) -> IntArray:
-    """What must stay together: groups, or equal rows; as numbers from 0, shape (n_rows,)."""
+    """What must stay together: groups, or equal rows; as numbers from 0, shape (n_rows,).
+
+    Where many rows have a twin, equal rows are no copies but what such columns make, and each row stands for itself.
+    """
     groups = dataset.groups if kind == "grouped" else None
     keys = groups if groups is not None else hash_rows(dataset.table, [*dataset.features])
-    return np.unique(keys, return_inverse=True)[1].astype(np.int64)
+    _, unit, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    if groups is None and (counts[unit] > 1).mean() > _NATURAL_TWINS:
+        return np.arange(len(dataset), dtype=np.int64)
+    return unit.astype(np.int64)
 
 
 def _strata(dataset: Dataset) -> IntArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -129,9 +129,6 @@ def _from_other_rows(step: LevelMeans, train: Dataset, target: FloatArray, seed:
     for i in range(_INNER_FOLDS):
         inside, outside = np.flatnonzero(fold == i), np.flatnonzero(fold != i)
         other = fit_level_means(step.column, values.take(pa.array(outside)), target[outside])
-        # The scale and middle of the final step, so that training and new rows are on one scale.
-        of_step = LevelMeans(
-            column=step.column, means=other.means, missing=other.missing, overall=step.overall, scale=step.scale
-        )
-        features[inside] = of_step.transform(values.take(pa.array(inside)))
+        # Its own middle: the mean of the other rows is lower where a row's own fold is higher, which would tell on it.
+        features[inside] = replace(other, scale=step.scale).transform(values.take(pa.array(inside)))
     return features

@@ -27,6 +27,8 @@ _MAX_CODES = 2000
 _MAX_WORDS = 60
 _SMOOTHING = 20.0
 _SKEWED = 2.0
+#: Numbers are cut off here before they are scaled, so that no square is infinite.
+_HUGE = 1e100
 
 
 def fit_codes(column: Column, values: pa.ChunkedArray) -> list[Step]:
@@ -58,14 +60,16 @@ def fit_dense(column: Column, values: pa.ChunkedArray, target: FloatArray) -> li
         case "datetime":
             numbers = column_as_numbers(values)
             parts = _varying(numbers, for_time=column.role == "time")
-            matrix = date_parts(numbers, parts)
-            means, deviations = np.nanmean(matrix, axis=0), np.nanstd(matrix, axis=0)
+            known = numbers[np.isfinite(numbers)]
+            matrix = date_parts(known, parts) if len(known) else np.zeros((1, len(parts)))
+            # The deviation of equal numbers is not always 0 but as small as rounding: the range says whether they vary.
+            deviations = np.where(np.ptp(matrix, axis=0) > 0, matrix.std(axis=0), 1.0)
             return [
                 DateParts(
                     column=column.name,
                     parts=parts,
-                    means=tuple(means.tolist()),
-                    deviations=tuple(np.where(deviations > 0, deviations, 1.0).tolist()),
+                    means=tuple(matrix.mean(axis=0).tolist()),
+                    deviations=tuple(deviations.tolist()),
                 )
             ]
         case "text":
@@ -75,8 +79,13 @@ def fit_dense(column: Column, values: pa.ChunkedArray, target: FloatArray) -> li
 
 
 def _counted_levels(values: pa.ChunkedArray) -> tuple[IntArray, list[str], IntArray]:
+    """Codes, levels and their rows; levels that none of these rows has (but others of the table have) do not count."""
     codes, levels = column_as_levels(values)
-    return codes, levels, np.bincount(codes[codes >= 0], minlength=len(levels)).astype(np.int64)
+    counts = np.bincount(codes[codes >= 0], minlength=len(levels)).astype(np.int64)
+    used = np.flatnonzero(counts)
+    position = np.full(len(levels) + 1, -1)
+    position[used] = np.arange(len(used))
+    return position[codes], [levels[i] for i in used], counts[used]
 
 
 def _codes(name: str, values: pa.ChunkedArray) -> list[Step]:
@@ -110,8 +119,11 @@ def _dense_levels(name: str, values: pa.ChunkedArray, target: FloatArray) -> lis
 
 
 def fit_level_means(name: str, values: pa.ChunkedArray, target: FloatArray) -> LevelMeans:
-    """The mean target of each level, drawn towards the mean of all as if that had been seen 20 times."""
-    codes, levels = column_as_levels(values)
+    """The mean target of each level, drawn towards the mean of all as if that had been seen 20 times.
+
+    A level of one row is left out: its mean would be that row's own target.
+    """
+    codes, levels, _ = _counted_levels(values)
     overall = target.mean(axis=0)
     position = np.where(codes < 0, len(levels), codes)
     counts = np.bincount(position, minlength=len(levels) + 1)[:, None]
@@ -120,7 +132,7 @@ def fit_level_means(name: str, values: pa.ChunkedArray, target: FloatArray) -> L
     spread = means[position].std(axis=0)
     return LevelMeans(
         column=name,
-        means={level: means[i].tolist() for i, level in enumerate(levels)},
+        means={level: means[i].tolist() for i, level in enumerate(levels) if counts[i] > 1},
         missing=means[-1].tolist(),
         overall=overall.tolist(),
         scale=np.where(spread > 0, spread, 1.0).tolist(),
@@ -129,13 +141,12 @@ def fit_level_means(name: str, values: pa.ChunkedArray, target: FloatArray) -> L
 
 def _scaled(name: str, numbers: FloatArray) -> ScaledNumber:
     known = numbers[np.isfinite(numbers)]
-    if len(known) == 0:
-        known = np.zeros(1)
+    known = np.clip(known, -_HUGE, _HUGE) if len(known) else np.zeros(1)
     low, high = (float(q) for q in np.quantile(known, [0.005, 0.995]))
     if low == high:
         low, high = float(known.min()), float(known.max())
     cut = np.clip(known, low, high)
-    deviation = cut.std()
+    deviation = cut.std() if low < high else 0.0
     skewness = float((((cut - cut.mean()) / deviation) ** 3).mean()) if deviation > 0 else 0.0
     logarithm = skewness > _SKEWED
     shaped = np.log1p(cut - low) if logarithm else cut
@@ -145,7 +156,7 @@ def _scaled(name: str, numbers: FloatArray) -> ScaledNumber:
         high=high,
         logarithm=logarithm,
         mean=float(shaped.mean()),
-        deviation=float(shaped.std()) or 1.0,
+        deviation=(float(shaped.std()) or 1.0) if low < high else 1.0,
         flag_missing=bool(np.isnan(numbers).any()),
     )
 

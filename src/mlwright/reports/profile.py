@@ -8,7 +8,7 @@ import numpy as np
 
 from mlwright.data import Column, ColumnSummary, Schema, TableSummary
 from mlwright.data.summaries import NumberSummary
-from mlwright.reports.words import number, percent
+from mlwright.reports.words import percent
 
 _BARS = 16
 
@@ -58,12 +58,16 @@ def _values(column: Column, summary: ColumnSummary) -> str:
             return f"{_day(low)} to {_day(high)}"
         if column.type == "boolean":
             return f"{percent(numbers.moments.mean)} true"
-        return f"{number(low)} to {number(high)}, median {number(numbers.grid.quantile(0.5))}"
+        return f"{_short(low)} to {_short(high)}, median {_short(numbers.grid.quantile(0.5))}"
     if column.type in {"identifier", "text"} or summary.levels is None:
         return "not shown"
     levels = summary.levels.levels()[:3]
     known = max(summary.known, 1)
     return ", ".join(f"{value} {percent(count / known, digits=0)}" for value, count in levels)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def _day(seconds: float) -> str:

@@ -18,15 +18,15 @@ def number(value: float | None, *, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> [number(v) for v in (0.83412, 45837.8, 12.34567, -0.0001, None)]
-    ['0.834', '45,838', '12.3', '0.000', '–']
+    >>> [number(v) for v in (0.83412, 1.0, 45837.8, 12.34567, -0.0001, 1411, None)]
+    ['0.834', '1.000', '45,838', '12.3', '0.000', '1,411', '–']
     """
     if value is None:
         return "–"
-    if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value):,}"
     size = abs(value)
-    decimals = digits if size < 1 else max(digits - len(str(int(size))), 0)
+    if isinstance(value, int) or (size > 1 and float(value).is_integer()):
+        return f"{int(value):,}".replace("-", "−")
+    decimals = digits if size <= 1 else max(digits - len(str(int(size))), 0)
     text = f"{value:,.{decimals}f}"
     return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
 
@@ -88,15 +88,14 @@ def headline(run: Run) -> Headline:
         return Headline(
             "open", "Not proven yet", f"{first.id}: {first.sentence()} is neither proved nor refuted.{rows}"
         )
-    better = beats_baseline(evaluation)
     if asked:
-        return Headline(
-            "good", "Meets what was asked", f"All {len(asked)} requirements hold at the confidence asked for."
-        )
-    if better:
-        return Headline(
-            "good", "Better than no model", "The spec sets no requirements; the gain over the baseline is proved."
-        )
+        others = [r for r in evaluation.requirements if r.outcome == "not met"]
+        held = "Everything that must hold does" if any(r.priority == "must" for r in asked) else "What was asked holds"
+        tail = f"; {', '.join(r.id for r in others)} ({others[0].priority}) is not reached" if others else ""
+        return Headline("good", "Meets what was asked", f"{held}, at the confidence that was asked for{tail}.")
+    if beats_baseline(evaluation):
+        reason = "The spec sets no requirements; the gain over the baseline is proved."
+        return Headline("good", "Better than no model", reason)
     return Headline("bad", "No better than no model", "These columns say nothing about the target beyond chance.")
 
 
@@ -167,7 +166,9 @@ def _binary(evaluation: Evaluation, model: Model, spec: Spec) -> list[str]:
 
 
 def _of_hundred(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f}"
+    if share is None:
+        return "–"
+    return "over 99" if 0.995 <= share < 1 else f"{100 * share:.0f}"
 
 
 def open_points(run: Run) -> list[str]:

@@ -41,7 +41,7 @@ def choose_members(trials: Trials, scored: Scored, objective: Metric) -> Ensembl
     ----------
     Caruana et al. (2004), Ensemble selection from libraries of models, ICML.
     """
-    candidates = [trial for trial in trials.usable if trial.status == "finished"] or trials.usable
+    candidates = trials.usable
     rows = trials.rows
     predictions = {trial.id: _of(trial)[rows] for trial in candidates}
     order = sorted(candidates, key=lambda trial: _loss(trial.score, objective))

@@ -1,4 +1,4 @@
-"""A run: one execution of the workflow, as a record in memory and as a folder on disk.
+"""A run on disk: what each stage writes, and how it is found and read back.
 
 ```
 runs/20261121-071512-3f2a/
@@ -20,12 +20,13 @@ runs/20261121-071512-3f2a/
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import secrets
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,22 +37,12 @@ import yaml
 
 from mlwright._version import __version__
 from mlwright.checks import CheckReport
-from mlwright.core import (
-    Evidence,
-    EvidenceStore,
-    MlwrightError,
-    closest,
-    read_json,
-    whole_file,
-    write_json,
-    write_text,
-)
+from mlwright.core import EvidenceStore, MlwrightError, closest, read_json, whole_file, write_json, write_text
 from mlwright.data import Dataset, Split, SplitPlan, TableSummary
 from mlwright.evaluation import Evaluation
-from mlwright.models import Model, Predictions
-from mlwright.search import FolderStore, Trials
+from mlwright.models import Predictions
+from mlwright.search import FolderStore, Trial, Trials
 from mlwright.spec import FILE_NAME, Spec, load_spec
-from mlwright.statistics import METRICS
 
 RUNS_FOLDER = "runs"
 FORMAT_VERSION = 1
@@ -68,92 +59,6 @@ class RunBusy(MlwrightError):
 
 class RunUnfit(MlwrightError):
     """The run cannot be used for this."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """What a run has made so far; `evaluation` is None until the test rows were scored."""
-
-    folder: RunFolder
-    spec: Spec
-    dataset: Dataset = field(repr=False)
-    split: Split = field(repr=False)
-    checks: CheckReport = field(repr=False)
-    trials: Trials = field(repr=False)
-    model: Model = field(repr=False)
-    evaluation: Evaluation | None = field(default=None, repr=False)
-
-    @property
-    def id(self) -> str:
-        return self.folder.path.name
-
-    def evidence(self) -> EvidenceStore:
-        """Every number of the run, in the order of its stages."""
-        store = EvidenceStore(data_evidence(self.split))
-        store.extend(self.checks.evidence())
-        store.extend(trials_evidence(self.trials, self.model))
-        if self.evaluation is not None:
-            store.extend(self.evaluation.evidence())
-        return store
-
-
-def data_evidence(split: Split) -> Iterator[Evidence]:
-    """How many rows and columns there are, and how the rows are used."""
-    dataset = split.dataset
-    counts = {
-        "rows": len(dataset),
-        "unlabelled_rows": dataset.unlabelled,
-        "columns": len(dataset.schema),
-        "features": len(dataset.features),
-        "training_rows": len(split.train_rows),
-        "test_rows": len(split.test_rows),
-        "rows_in_neither": len(split.left_out),
-    }
-    for name, value in counts.items():
-        yield Evidence(id=f"data.{name}", value=value, method="count", rows="all rows", n=len(dataset))
-    yield Evidence(
-        id="data.fingerprint",
-        value=dataset.fingerprint,
-        method="SHA-256 of the source",
-        rows="all rows",
-        n=len(dataset),
-    )
-    share = np.mean([dataset.table.column(name).null_count for name in dataset.features]) / max(len(dataset), 1)
-    yield Evidence(
-        id="data.missing_share",
-        value=float(share),
-        method="share of missing values among the features",
-        rows="all rows",
-        n=len(dataset),
-    )
-
-
-def trials_evidence(trials: Trials, model: Model) -> Iterator[Evidence]:
-    """The out-of-fold score of each trial and of the ensemble, and how long they took."""
-    n = int(trials.rows.sum())
-    rows = "training rows, out of fold"
-    title = METRICS[trials.objective].title
-    for trial in trials:
-        base = f"trials.{trial.id}"
-        if trial.score is not None:
-            yield Evidence(id=f"{base}.{trials.objective}", value=trial.score, method=title, rows=rows, n=n)
-            yield Evidence(
-                id=f"{base}.fold_deviation",
-                value=float(np.std(trial.fold_scores, ddof=1)) if len(trial.fold_scores) > 1 else None,
-                method=f"standard deviation of {title} over {len(trial.fold_scores)} folds",
-                rows=rows,
-                n=n,
-            )
-        yield Evidence(
-            id=f"{base}.seconds", value=trial.seconds, method="wall time", rows=rows, n=n, unit="s", kind="measured"
-        )
-    yield Evidence(
-        id=f"ensemble.{trials.objective}",
-        value=float(model.facts["out_of_fold_score"]),
-        method=f"{title} of the weighted mean of the chosen trials",
-        rows=rows,
-        n=n,
-    )
 
 
 class RunFolder:
@@ -227,7 +132,16 @@ class RunFolder:
                     where=str(self.path),
                     fix="wait for it, or start a new run without --resume",
                 ) from error
+            self._clear_leftovers()
             yield
+
+    def _clear_leftovers(self) -> None:
+        """Remove what a killed process was writing aside; it was never part of the run."""
+        for path in [*self.path.rglob(".*.part"), *self.path.rglob(".*.old")]:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------------------------------------------- state
 
@@ -346,8 +260,6 @@ class RunFolder:
 
     def trials(self) -> Trials:
         """All trials of the search."""
-        from mlwright.search import Trial
-
         state = read_json(self.path / "search.json")
         kept = {trial.id: trial for trial in self.trial_store().all()}
         kept |= {entry["id"]: Trial(**entry) for entry in state["left_out"]}
@@ -404,7 +316,7 @@ def all_runs(folder: Path) -> list[RunFolder]:
 
 def earlier_tests(folder: RunFolder, split: Split) -> int:
     """How many other runs of this project have already scored the same test rows."""
-    key = test_key(split)
+    key = name_of_test_rows(split)
     count = 0
     for other in all_runs(folder.path.parent.parent):
         if other.path != folder.path:
@@ -413,10 +325,8 @@ def earlier_tests(folder: RunFolder, split: Split) -> int:
     return count
 
 
-def test_key(split: Split) -> str:
+def name_of_test_rows(split: Split) -> str:
     """Names a set of test rows of a table."""
-    import hashlib
-
     digest = hashlib.sha256(split.dataset.fingerprint.encode())
     digest.update(split.test_rows.astype("<i8").tobytes())
     return digest.hexdigest()[:16]

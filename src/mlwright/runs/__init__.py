@@ -1,0 +1,29 @@
+"""A run: one execution of the workflow, as a record in memory (`Run`) and as a folder on disk (`RunFolder`).
+
+Every stage keeps what it made in the folder as soon as it is made, so a run that was killed goes on from there. All
+numbers of a run are evidence: `Run.evidence()` lists them.
+"""
+
+from mlwright.runs.folder import (
+    RunBusy,
+    RunFolder,
+    RunNotFound,
+    RunUnfit,
+    all_runs,
+    earlier_tests,
+    name_of_test_rows,
+)
+from mlwright.runs.record import Run, data_evidence, trials_evidence
+
+__all__ = [
+    "Run",
+    "RunBusy",
+    "RunFolder",
+    "RunNotFound",
+    "RunUnfit",
+    "all_runs",
+    "data_evidence",
+    "earlier_tests",
+    "name_of_test_rows",
+    "trials_evidence",
+]

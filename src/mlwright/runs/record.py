@@ -1,0 +1,104 @@
+"""A run in memory: what each stage has made, and the evidence in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mlwright.checks import CheckReport
+from mlwright.core import Evidence, EvidenceStore
+from mlwright.data import Dataset, Split
+from mlwright.evaluation import Evaluation
+from mlwright.models import Model
+from mlwright.runs.folder import RunFolder
+from mlwright.search import Trials
+from mlwright.spec import Spec
+from mlwright.statistics import METRICS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run has made so far; `evaluation` is None until the test rows were scored."""
+
+    folder: RunFolder
+    spec: Spec
+    dataset: Dataset = field(repr=False)
+    split: Split = field(repr=False)
+    checks: CheckReport = field(repr=False)
+    trials: Trials = field(repr=False)
+    model: Model = field(repr=False)
+    evaluation: Evaluation | None = field(default=None, repr=False)
+
+    @property
+    def id(self) -> str:
+        return self.folder.path.name
+
+    def evidence(self) -> EvidenceStore:
+        """Every number of the run, in the order of its stages."""
+        store = EvidenceStore(data_evidence(self.split))
+        store.extend(self.checks.evidence())
+        store.extend(trials_evidence(self.trials, self.model))
+        if self.evaluation is not None:
+            store.extend(self.evaluation.evidence())
+        return store
+
+
+def data_evidence(split: Split) -> Iterator[Evidence]:
+    """How many rows and columns there are, and how the rows are used."""
+    dataset = split.dataset
+    counts = {
+        "rows": len(dataset),
+        "unlabelled_rows": dataset.unlabelled,
+        "columns": len(dataset.schema),
+        "features": len(dataset.features),
+        "training_rows": len(split.train_rows),
+        "test_rows": len(split.test_rows),
+        "rows_in_neither": len(split.left_out),
+    }
+    for name, value in counts.items():
+        yield Evidence(id=f"data.{name}", value=value, method="count", rows="all rows", n=len(dataset))
+    yield Evidence(
+        id="data.fingerprint",
+        value=dataset.fingerprint,
+        method="SHA-256 of the source",
+        rows="all rows",
+        n=len(dataset),
+    )
+    share = np.mean([dataset.table.column(name).null_count for name in dataset.features]) / max(len(dataset), 1)
+    yield Evidence(
+        id="data.missing_share",
+        value=float(share),
+        method="share of missing values among the features",
+        rows="all rows",
+        n=len(dataset),
+    )
+
+
+def trials_evidence(trials: Trials, model: Model) -> Iterator[Evidence]:
+    """The out-of-fold score of each trial and of the ensemble, and how long they took."""
+    n = int(trials.rows.sum())
+    rows = "training rows, out of fold"
+    title = METRICS[trials.objective].title
+    for trial in trials:
+        base = f"trials.{trial.id}"
+        if trial.score is not None:
+            yield Evidence(id=f"{base}.{trials.objective}", value=trial.score, method=title, rows=rows, n=n)
+            yield Evidence(
+                id=f"{base}.fold_deviation",
+                value=float(np.std(trial.fold_scores, ddof=1)) if len(trial.fold_scores) > 1 else None,
+                method=f"standard deviation of {title} over {len(trial.fold_scores)} folds",
+                rows=rows,
+                n=n,
+            )
+        yield Evidence(
+            id=f"{base}.seconds", value=trial.seconds, method="wall time", rows=rows, n=n, unit="s", kind="measured"
+        )
+    yield Evidence(
+        id=f"ensemble.{trials.objective}",
+        value=float(model.facts["out_of_fold_score"]),
+        method=f"{title} of the weighted mean of the chosen trials",
+        rows=rows,
+        n=n,
+    )
