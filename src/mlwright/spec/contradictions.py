@@ -8,6 +8,21 @@ from collections.abc import Iterator
 from mlwright.spec.places import Problem, SpecInvalid
 from mlwright.spec.spec import Spec
 
+#: Metrics that are best at 1.
+_AT_MOST_1 = {
+    "roc_auc",
+    "pr_auc",
+    "accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "specificity",
+    "f1",
+    "mcc",
+    "r2",
+    "interval_coverage",
+}
+
 
 def raise_if_contradictory(spec: Spec) -> None:
     """Stop if the spec contradicts itself.
@@ -75,13 +90,12 @@ def _requirements(spec: Spec) -> Iterator[Problem]:
                 where,
                 "change one of the two bounds",
             )
-    if {"roc_auc", "accuracy", "r2"} & {r.metric for r in spec.requirements if (r.min or 0) > 1}:
-        number = next(i for i, r in enumerate(spec.requirements) if (r.min or 0) > 1)
-        yield Problem(
-            f"{spec.requirements[number].metric} is never above 1",
-            spec.where("requirements", number, "min"),
-            "write a share such as 0.8, not a percentage",
-        )
+        if requirement.metric in _AT_MOST_1 and (requirement.min or 0) > 1:
+            yield Problem(
+                f"{requirement.metric} is never above 1",
+                spec.where("requirements", number, "min"),
+                "write a share such as 0.8, not a percentage",
+            )
 
 
 def _decision(spec: Spec) -> Iterator[Problem]:
@@ -110,7 +124,8 @@ def _decision(spec: Spec) -> Iterator[Problem]:
 
 
 def _constraints(spec: Spec) -> Iterator[Problem]:
-    unusable = {spec.data.target, *spec.data.must_not_use, *spec.data.known_after_decision}
+    data = spec.data
+    unusable = {data.target, data.id, data.weight, *data.must_not_use, *data.known_after_decision}
     for column in spec.constraints.monotonic:
         if column in unusable:
             yield Problem(

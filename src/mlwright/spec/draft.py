@@ -56,7 +56,7 @@ def _head(draft: Draft) -> str:
 mlwright: 1
 
 project:
-  name: {scalar(draft.name)}
+  name: {scalar(draft.name[:100])}
   # owner: Customer team <customers@example.com>
   # statement: >-
   #   The business question in one or two sentences.
@@ -70,7 +70,7 @@ def _data(draft: Draft) -> str:
         source = f"  source:\n    url: {scalar(draft.source)}\n    query: {scalar(draft.query)}"
     lines = ["data:", source, f"  target: {scalar(draft.target)}"]
     if draft.positive_class is not None:
-        lines.append(f"  positive_class: {scalar(draft.positive_class)}    # of {', '.join(draft.classes)}")
+        lines.append(f"  positive_class: {scalar(draft.positive_class)}    # of {_remark(', '.join(draft.classes))}")
     lines += [
         _role("id", draft.id, "names a row; never a feature"),
         _role("time", draft.time, _why_time(draft)),
@@ -88,7 +88,7 @@ def _data(draft: Draft) -> str:
     width = max((len(note.name) for note in draft.columns), default=0)
     for note in draft.columns[:200]:
         remark = f"  ({note.remark})" if note.remark else ""
-        lines.append(f"  #   {note.name.ljust(min(width, 32))}  {note.type}{remark}".replace("\n", " "))
+        lines.append(f"  #   {_remark(note.name).ljust(min(width, 32))}  {note.type}{_remark(remark)}")
     if len(draft.columns) > 200:
         lines.append(f"  #   … and {len(draft.columns) - 200} more")
     return "\n".join(lines) + "\n"
@@ -111,8 +111,8 @@ def _suspects(columns: tuple[str, ...]) -> str:
 
 def _role(role: str, column: str | None, why: str) -> str:
     if column is None:
-        return f"  # {role}: column    # {why}"
-    return f"  {role}: {scalar(column)}    # {why}"
+        return f"  # {role}: column    # {_remark(why)}"
+    return f"  {role}: {scalar(column)}    # {_remark(why)}"
 
 
 def _decision(draft: Draft) -> str:
@@ -170,7 +170,7 @@ budget:
   memory_mb: 4096
 
 split:
-  kind: auto    # {draft.split}: {draft.split_reason}
+  kind: auto    # {draft.split}: {_remark(draft.split_reason)}
   test_share: 0.2
 
 seed: 0
@@ -186,4 +186,14 @@ def scalar(value: object) -> str:
     text = str(value)
     if _PLAIN.fullmatch(text) and text.casefold() not in _NOT_TEXT:
         return text
-    return json.dumps(text, ensure_ascii=False)
+    return "".join(_escaped(c) for c in json.dumps(text, ensure_ascii=False))
+
+
+def _escaped(character: str) -> str:
+    """YAML has no place for control characters, and takes more of them for the end of a line than JSON does."""
+    return character if character.isprintable() else f"\\U{ord(character):08x}"
+
+
+def _remark(text: str) -> str:
+    """Text for a comment, which ends with its line."""
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -46,16 +47,39 @@ def _missing(values: Any) -> Any:
     return np.isnan(array) if array.dtype.kind == "f" else array == np.array(None)
 
 
+def _number(values: Any) -> Any:
+    """What can be calculated with: a truth value counts as 1 or 0; text is refused."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "bfiu":
+        raise TypeError("text is no number")
+    return array.astype(np.float64, copy=False)
+
+
+def _truth(values: Any) -> Any:
+    """Whether it holds: 0, an empty text and a missing value do not."""
+    array = np.asarray(values)
+    held = array != 0 if array.dtype.kind in "bfiu" else array.astype(object).astype(bool)
+    return held & ~_missing(array)
+
+
+def _of_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *values: function(*map(_number, values))
+
+
+def _where(condition: Any, then: Any, otherwise: Any) -> Any:
+    return np.where(_truth(condition), then, otherwise)
+
+
 #: name -> (function over arrays, number of arguments)
 _FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
-    "abs": (np.abs, 1),
-    "min": (np.minimum, 2),
-    "max": (np.maximum, 2),
-    "log": (np.log, 1),
-    "exp": (np.exp, 1),
-    "sqrt": (np.sqrt, 1),
-    "round": (np.round, 1),
-    "where": (np.where, 3),
+    "abs": (_of_numbers(np.abs), 1),
+    "min": (_of_numbers(np.minimum), 2),
+    "max": (_of_numbers(np.maximum), 2),
+    "log": (_of_numbers(np.log), 1),
+    "exp": (_of_numbers(np.exp), 1),
+    "sqrt": (_of_numbers(np.sqrt), 1),
+    "round": (_of_numbers(np.round), 1),
+    "where": (_where, 3),
     "missing": (_missing, 1),
 }
 _HELP = (
@@ -109,6 +133,8 @@ class Expression:
         ExpressionInvalid
             If it is empty, too long, nested too deeply, or uses anything outside the language.
         """
+        if isinstance(text, float) and not np.isfinite(text):
+            raise ExpressionInvalid(str(text), "a number that is not finite stands", fix="write a plain number")
         text = str(text).strip()
         if not text:
             raise ExpressionInvalid(text, "there is nothing")
@@ -156,8 +182,12 @@ def _check(node: ast.AST, text: str, columns: dict[str, None], *, depth: int) ->
         raise ExpressionInvalid(text, f"operations are nested more than {MAX_DEPTH} deep")
     children: list[ast.expr] = []
     match node:
-        case ast.Constant(value=bool() | int() | float() | str()):
+        case ast.Constant(value=bool() | str()):
             pass
+        case ast.Constant(value=int() | float() as number) if abs(number) <= sys.float_info.max:
+            pass
+        case ast.Constant(value=int() | float()):
+            raise ExpressionInvalid(text, "a number that is too large stands", fix="write a smaller one")
         case ast.Name(id=name):
             columns[name] = None
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
@@ -168,8 +198,9 @@ def _check(node: ast.AST, text: str, columns: dict[str, None], *, depth: int) ->
             children = values
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             children = [left]
-            for comparison, other in zip(ops, comparators, strict=True):
-                if isinstance(comparison, ast.In | ast.NotIn) and isinstance(other, ast.Tuple | ast.List):
+            for place, (comparison, other) in enumerate(zip(ops, comparators, strict=True), start=1):
+                last = place == len(ops)  # `a in (1, 2) < b` would compare the list
+                if isinstance(comparison, ast.In | ast.NotIn) and isinstance(other, ast.Tuple | ast.List) and last:
                     children.extend(other.elts)
                 elif type(comparison) in _COMPARISONS:
                     children.append(other)
@@ -177,11 +208,13 @@ def _check(node: ast.AST, text: str, columns: dict[str, None], *, depth: int) ->
                     raise ExpressionInvalid(text, "a comparison that is not supported stands")
         case ast.Call(func=ast.Name(id="col"), args=[ast.Constant(value=str(name))], keywords=[]):
             columns[name] = None
+        case ast.Call(func=ast.Name(id="col")):
+            raise ExpressionInvalid(text, "col() takes one name in quotes,")
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
             if len(arguments) != _FUNCTIONS[name][1]:
                 raise ExpressionInvalid(text, f"{name}() takes {_FUNCTIONS[name][1]} values, not {len(arguments)},")
             children = arguments
-        case ast.Call(func=ast.Name(id=name)):
+        case ast.Call(func=ast.Name(id=name)) if name not in _FUNCTIONS:
             raise ExpressionInvalid(text, f"the function {name!r} is not known", fix=closest(name, _FUNCTIONS))
         case _:
             raise ExpressionInvalid(text, "something that is not part of the language stands")
@@ -200,17 +233,17 @@ def _value(node: ast.AST, columns: Columns) -> Any:
         case ast.Name(id=name) | ast.Call(func=ast.Name(id="col"), args=[ast.Constant(value=str(name))]):
             return columns[name]
         case ast.BinOp(left=left, op=op, right=right):
-            return _ARITHMETIC[type(op)](_value(left, columns), _value(right, columns))
+            return _ARITHMETIC[type(op)](_number(_value(left, columns)), _number(_value(right, columns)))
         case ast.UnaryOp(op=op, operand=operand):
             value = _value(operand, columns)
             if isinstance(op, ast.Not):
-                return np.logical_not(value)
-            return np.negative(value) if isinstance(op, ast.USub) else value
+                return np.logical_not(_truth(value))
+            return np.negative(_number(value)) if isinstance(op, ast.USub) else _number(value)
         case ast.BoolOp(op=op, values=values):
             combine = np.logical_and if isinstance(op, ast.And) else np.logical_or
-            result = _value(values[0], columns)
+            result = _truth(_value(values[0], columns))
             for part in values[1:]:
-                result = combine(result, _value(part, columns))
+                result = combine(result, _truth(_value(part, columns)))
             return result
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             return _compared(left, ops, comparators, columns)
@@ -226,10 +259,10 @@ def _compared(left: ast.expr, ops: list[ast.cmpop], comparators: list[ast.expr],
     for op, right in zip(ops, comparators, strict=True):
         if isinstance(op, ast.In | ast.NotIn):
             assert isinstance(right, ast.Tuple | ast.List)
-            found: Any = False
+            found: Any = np.False_
             for option in right.elts:
                 found = np.logical_or(found, _elementwise(operator.eq, before, _value(option, columns)))
-            outcome = np.logical_not(found) if isinstance(op, ast.NotIn) else found
+            outcome = ~(found | _missing(before)) if isinstance(op, ast.NotIn) else found
         else:
             after = _value(right, columns)
             outcome = _elementwise(_COMPARISONS[type(op)], before, after)
@@ -240,9 +273,9 @@ def _compared(left: ast.expr, ops: list[ast.cmpop], comparators: list[ast.expr],
 
 def _elementwise(compare: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
     left, right = np.asarray(left), np.asarray(right)
-    if left.dtype.kind != "O" and right.dtype.kind != "O":
-        return compare(left, right)
     known = ~(_missing(left) | _missing(right))
+    if left.dtype.kind != "O" and right.dtype.kind != "O":
+        return compare(left, right) & known
     left, right, known = np.broadcast_arrays(left, right, known)
     result = np.zeros(known.shape, dtype=bool)
     result[known] = np.asarray(compare(left[known], right[known]), dtype=bool)

@@ -12,6 +12,7 @@ from mlwright.core import MlwrightError
 from mlwright.spec.places import Keys, Mark, Places, Problem, SpecInvalid
 from mlwright.spec.spec import Spec
 
+_YAML = "tag:yaml.org,2002:"
 MAX_BYTES = 1_000_000
 FILE_NAME = "mlwright.yaml"
 
@@ -21,7 +22,24 @@ class SpecNotReadable(MlwrightError):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's idea of plain values: `yes`, `no`, `on`, dates and 1_000 are text, so a class may be called `no`."""
+    """YAML 1.2's idea of plain values: `yes`, `no`, `on`, dates and 1_000 are text, so a class may be called `no`.
+
+    Aliases are refused: a few lines of them stand for more values than any memory holds.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise _Refused("an alias such as `*name` stands for other text", "write that text out", mark)
+        return super().compose_node(parent, index)
+
+
+class _Refused(Exception):
+    """YAML that a spec has no use for."""
+
+    def __init__(self, what: str, fix: str, mark: yaml.Mark) -> None:
+        super().__init__(what)
+        self.problem = Problem(what, f"line {mark.line + 1}, column {mark.column + 1}", fix)
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -31,7 +49,7 @@ for _tag, _pattern, _first in (
     ("int", r"[-+]?[0-9]+", "-+0123456789"),
     ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+0123456789."),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+    _Loader.add_implicit_resolver(f"{_YAML}{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
 def load_spec(path: str | Path) -> Spec:
@@ -70,10 +88,12 @@ def parse_spec(text: str, *, path: Path | None = None) -> Spec:
     """Read a spec from YAML text; `path` is for messages and for relative paths in it."""
     marks: dict[Keys, Mark] = {}
     places = Places(path, marks)
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        tree = None if node is None else _tree(loader, node, (), marks, places)
+        node = _Loader(text).get_single_node()
+        tree = None if node is None else _tree(node, (), marks, places)
+    except _Refused as error:
+        found = error.problem
+        raise SpecInvalid([found._replace(where=f"{path or 'the spec'}, {found.where}")]) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -90,32 +110,50 @@ def parse_spec(text: str, *, path: Path | None = None) -> Spec:
         raise SpecInvalid([problem]) from error
     except RecursionError as error:
         raise SpecInvalid([Problem("it is nested too deeply", str(path or "the spec"), "flatten it")]) from error
-    finally:
-        loader.dispose()
     if not isinstance(tree, dict):
         problem = Problem("this is not a spec", str(path or "the spec"), "begin with `data:` and its keys below it")
         raise SpecInvalid([problem])
     return Spec.of(tree, places=places)
 
 
-def _tree(loader: _Loader, node: yaml.Node, keys: Keys, marks: dict[Keys, Mark], places: Places) -> Any:
-    """Plain dictionaries and lists of a YAML node; anchors and aliases are not followed, so nothing can blow up."""
+def _tree(node: yaml.Node, keys: Keys, marks: dict[Keys, Mark], places: Places) -> Any:
+    """Plain dictionaries, lists and values of a YAML node."""
     marks.setdefault(keys, Mark(node.start_mark.line + 1, node.start_mark.column + 1))
     if isinstance(node, yaml.MappingNode):
-        tree: dict[Any, Any] = {}
+        tree: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node) if isinstance(key_node, yaml.ScalarNode) else None
-            if key_node.tag == "tag:yaml.org,2002:merge" or not isinstance(key, str | int | float | bool):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key_node.start_mark)
-            key = key if isinstance(key, str) else str(key_node.value)
+            if not isinstance(key_node, yaml.ScalarNode) or _value(key_node) is None:
+                raise _Refused("a key must be plain text", "put it in quotes", key_node.start_mark)
+            key = str(key_node.value)
             inner = (*keys, key)
             marks[inner] = Mark(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             if key in tree:
                 raise SpecInvalid(
                     [Problem(f"the key {key!r} stands twice", places.describe(inner), "keep one of the two")]
                 )
-            tree[key] = _tree(loader, value_node, inner, marks, places)
+            tree[key] = _tree(value_node, inner, marks, places)
         return tree
     if isinstance(node, yaml.SequenceNode):
-        return [_tree(loader, item, (*keys, i), marks, places) for i, item in enumerate(node.value)]
-    return loader.construct_object(node)
+        return [_tree(item, (*keys, i), marks, places) for i, item in enumerate(node.value)]
+    return _value(node)
+
+
+def _value(node: yaml.Node) -> str | int | float | bool | None:
+    """The value of a scalar; a number is decimal, also with zeros before it (YAML 1.1 reads 010 as eight)."""
+    text, kind = str(node.value), node.tag.removeprefix(_YAML)
+    try:
+        match kind:
+            case "str":
+                return text
+            case "null":
+                return None
+            case "bool":
+                return {"true": True, "false": False}[text.lower()]
+            case "int":
+                return int(text)
+            case "float":
+                return float(text)
+    except (KeyError, ValueError) as error:
+        what = "truth value" if kind == "bool" else "number"
+        raise _Refused(f"this {what} cannot be read", "put it in quotes if it is text", node.start_mark) from error
+    raise _Refused(f"the tag {node.tag!r} is not one that a spec uses", "remove it", node.start_mark)

@@ -34,13 +34,12 @@ class Places:
     def describe(self, keys: Sequence[str | int]) -> str:
         """`churn.yaml, line 12, column 3, data.target`; as much of it as is known."""
         dotted = ".".join(map(str, keys)) or "the whole spec"
-        if self.path is None:
-            return f"the spec, {dotted}"
         known = tuple(keys)
         while known and known not in self.marks:
             known = known[:-1]
         mark = self.marks.get(known)
-        return f"{self.path}, line {mark.line}, column {mark.column}, {dotted}" if mark else f"{self.path}, {dotted}"
+        place = f"line {mark.line}, column {mark.column}, " if mark else ""
+        return f"{self.path or 'the spec'}, {place}{dotted}"
 
 
 class Problem(NamedTuple):
@@ -70,7 +69,12 @@ def problems_of(error: ValidationError, model: type[BaseModel], tree: Any, place
         keys = _keys_in(tree, details)
         # Of a union every member complains about the same key: the first one is the likeliest meant.
         problems.setdefault(keys, _problem(details, keys, _fields_at(model, keys), places))
-    return list(problems.values())
+    # Where a section was meant and is wrong inside, the member of the union that is no section has nothing to say.
+    return [problem for keys, problem in problems.items() if not any(_inside(other, keys) for other in problems)]
+
+
+def _inside(inner: Keys, outer: Keys) -> bool:
+    return len(inner) > len(outer) > 0 and inner[: len(outer)] == outer
 
 
 def _problem(details: ErrorDetails, keys: Keys, known: list[str], places: Places) -> Problem:
@@ -86,6 +90,8 @@ def _problem(details: ErrorDetails, keys: Keys, known: list[str], places: Places
             return Problem(f"{name}: {what}", where, fix or "change it")
         case "literal_error":
             return Problem(f"{name}: this value is not one of its choices", where, f"use {details['ctx']['expected']}")
+        case "tuple_type" | "list_type":
+            return Problem(f"{name} is a list", where, "write a list: [a, b]")
         case "model_type" | "dict_type" | "model_attributes_type":
             return Problem(f"{name} is a section with keys of its own", where, "indent its keys below it: `key: value`")
         case _:
@@ -110,9 +116,7 @@ def _advice(details: ErrorDetails) -> str:
     if kind in {"float_type", "int_type"}:
         return "write a plain number without quotes"
     if kind == "string_type":
-        return "put the value in quotes"
-    if kind in {"tuple_type", "list_type"}:
-        return "write a list: [a, b]"
+        return "write one value" if isinstance(details["input"], dict | list) else "put the value in quotes"
     return "change the value"
 
 

@@ -22,7 +22,9 @@ Period = Literal["hour", "day", "week", "month", "quarter", "year"]
 class Section(BaseModel):
     """Strict, frozen, no unknown keys."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Project(Section):
@@ -123,8 +125,20 @@ _CAPACITY = re.compile(r"(\d+)\s*(?:per|/|a)\s*(hour|day|week|month|quarter|year
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
+_CAPACITY_FORMS = "write a capacity as `500 per week`, `5%` or a share such as 0.05"
+
+
+def _or_short(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema that a capacity may also be a number or a text."""
+    section = {key: schema.pop(key) for key in ("type", "properties", "additionalProperties")}
+    text = {"type": "string", "pattern": rf"^\s*({_CAPACITY.pattern}|{_SHARE.pattern})\s*$"}
+    schema["anyOf"] = [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, text, section]
+
+
 class Capacity(Section):
     """How often we can act: `500 per week`, or a share of the rows such as `5%` or `0.05`."""
+
+    model_config = ConfigDict(json_schema_extra=_or_short)
 
     count: Annotated[int, Field(gt=0)] | None = None
     """So many rows per period."""
@@ -143,13 +157,14 @@ class Capacity(Section):
                 return {"count": int(found[1]), "per": found[2]}
             if found := _SHARE.fullmatch(value.strip()):
                 return {"share": float(found[1]) / 100}
-            raise ValueError("write a capacity as `500 per week`, `5%` or a share such as 0.05")
+        if not isinstance(value, dict | Capacity):
+            raise ValueError(_CAPACITY_FORMS)
         return value
 
     @model_validator(mode="after")
     def _one_kind(self) -> Capacity:
         if (self.share is None) == (self.count is None) or (self.count is None) != (self.per is None):
-            raise ValueError("a capacity is a count per period, or a share; not both, not neither")
+            raise ValueError(f"a capacity is either a count per period or a share; {_CAPACITY_FORMS}")
         return self
 
 

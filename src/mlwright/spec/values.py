@@ -28,7 +28,10 @@ def parse_duration(text: Any) -> timedelta:
     found = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
     if found is None:
         raise ValueError("a duration is a number and a unit: 90s, 15min, 12h, 30d or 2w")
-    return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    try:
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    except OverflowError as error:
+        raise ValueError("a duration of that length cannot be; write it as 90s, 15min, 12h, 30d or 2w") from error
 
 
 def show_duration(duration: timedelta) -> str:
@@ -36,8 +39,9 @@ def show_duration(duration: timedelta) -> str:
     seconds = duration.total_seconds()
     for unit in ("w", "d", "h", "min"):
         if seconds and seconds % _UNITS[unit] == 0 and (unit != "w" or seconds / _UNITS[unit] >= 2):
-            return f"{seconds / _UNITS[unit]:g}{unit}"
-    return f"{seconds:g}s"
+            return f"{seconds / _UNITS[unit]:.0f}{unit}"
+    text = f"{seconds:.6f}".rstrip("0").rstrip(".")  # never with an exponent, which would not be read back
+    return f"{text}s"
 
 
 Duration = Annotated[
@@ -60,6 +64,8 @@ def _expression(text: Any) -> Expression:
 
 
 def _plain(expression: Expression) -> str | float:
+    if expression.columns:
+        return expression.text  # a column may be called `nan` or `inf`
     try:
         return float(expression.text)
     except ValueError:
@@ -82,4 +88,8 @@ def _names(value: Any) -> Any:
 
 
 #: Column names; one name alone may be written without brackets.
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_names),
+    WithJsonSchema({"type": ["array", "string"], "items": {"type": "string"}}),
+]
