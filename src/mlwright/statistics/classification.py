@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlwright.statistics.scored import FloatArray, Scored
+from mlwright.statistics.scored import FloatArray, IntArray, Scored
 
 #: Probabilities are kept this far from 0 and 1 in a logarithm, so that one sure mistake is not infinite.
 CLIP = 1e-15
@@ -44,17 +44,18 @@ def brier_per_row(scored: Scored) -> FloatArray:
 def roc_auc(scored: Scored) -> float:
     """Probability that a row of the positive class ranks above another one.
 
-    For more than two classes: the mean over classes of one class against the rest, weighted by the class's share.
-    NaN if a class is absent.
+    For more than two classes: the mean over classes of one class against the rest, weighted by the class's share, so
+    that an absent class counts nothing. NaN if all rows are of one class.
     """
     if scored.prediction.ndim == 1:
         return _auc(scored.target == 1, scored.prediction, scored.weight)
     areas, shares = [], []
     for k in range(scored.prediction.shape[1]):
         positive = scored.target == k
-        if positive.any():
+        share = scored.mean(positive.astype(np.float64))
+        if share > 0:
             areas.append(_auc(positive, scored.prediction[:, k], scored.weight))
-            shares.append(scored.mean(positive.astype(np.float64)))
+            shares.append(share)
     return float(np.average(areas, weights=shares))
 
 
@@ -87,7 +88,8 @@ def average_precision(scored: Scored) -> float:
 def calibration_error(scored: Scored) -> float:
     """Expected calibration error: mean distance of the probability from the observed share, over bins of equal count.
 
-    For two classes over the probability of class 1, for more over the probability of the likeliest class.
+    Rows with the same probability share a bin, so the order of rows does not matter. For two classes over the
+    probability of class 1, for more over the probability of the likeliest class.
 
     References
     ----------
@@ -100,11 +102,20 @@ def calibration_error(scored: Scored) -> float:
         likeliest = scored.prediction.argmax(axis=1)
         probability, hit = scored.prediction.max(axis=1), likeliest == scored.target
     w = np.ones(len(probability)) if scored.weight is None else scored.weight
-    order = np.argsort(probability, kind="stable")
-    cumulative = np.cumsum(w[order])
-    bins = np.minimum((cumulative - w[order] / 2) / cumulative[-1] * CALIBRATION_BINS, CALIBRATION_BINS - 1).astype(int)
+    order, bins = equal_bins(probability, w, CALIBRATION_BINS)
     gap = np.bincount(bins, weights=(w * (probability - hit))[order], minlength=CALIBRATION_BINS)
-    return float(np.abs(gap).sum() / cumulative[-1])
+    return float(np.abs(gap).sum() / w.sum())
+
+
+def equal_bins(values: FloatArray, weight: FloatArray, bins: int) -> tuple[IntArray, IntArray]:
+    """The order of rising values, and in it the bin of each row; bins of equal weight that part no equal values."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    runs = np.add.reduceat(weight[order], starts)
+    cumulative = np.cumsum(runs)
+    of_run = np.minimum((cumulative - runs / 2) / cumulative[-1] * bins, bins - 1).astype(np.int64)
+    return order, np.repeat(of_run, np.diff(np.r_[starts, len(values)]))
 
 
 def correct(scored: Scored) -> tuple[FloatArray, FloatArray]:
@@ -164,5 +175,7 @@ def matthews(scored: Scored) -> float:
     matrix = _confusion(scored)
     true, decided, total = matrix.sum(axis=1), matrix.sum(axis=0), matrix.sum()
     covariance = np.trace(matrix) * total - true @ decided
+    if min((true > 0).sum(), (decided > 0).sum()) < 2:  # with weights, rounding would hide that it is constant
+        return 0.0
     spread = np.sqrt((total**2 - decided @ decided) * (total**2 - true @ true))
-    return float(covariance / spread) if spread > 0 else 0.0
+    return float(covariance / spread)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlwright.core import Interval
+from mlwright.statistics.classification import equal_bins
 from mlwright.statistics.intervals import wilson_interval
 from mlwright.statistics.scored import FloatArray, Scored
 
@@ -30,7 +31,8 @@ def roc_curve(scored: Scored) -> tuple[FloatArray, FloatArray]:
 def precision_recall_curve(scored: Scored) -> tuple[FloatArray, FloatArray]:
     """Recall and precision, by falling threshold."""
     hits, seen, _ = _steps(scored)
-    return hits / max(hits[-1], 1e-300), hits / seen
+    counted = seen > 0
+    return hits[counted] / max(hits[-1], 1e-300), hits[counted] / seen[counted]
 
 
 def lift_curve(scored: Scored) -> tuple[FloatArray, FloatArray]:
@@ -50,15 +52,24 @@ class CalibrationBin:
 
 
 def calibration_bins(scored: Scored, *, bins: int = 10, confidence: float = 0.95) -> list[CalibrationBin]:
-    """Bins of equal count by probability, with Wilson's interval of the observed share."""
-    order = np.argsort(scored.prediction, kind="stable")
-    parts = [part for part in np.array_split(order, min(bins, max(len(order) // 20, 1))) if len(part)]
-    return [
-        CalibrationBin(
-            predicted=scored.take(part).mean(scored.prediction[part]),
-            observed=scored.take(part).mean((scored.target[part] == 1).astype(np.float64)),
-            interval=wilson_interval(float((scored.target[part] == 1).sum()), len(part), confidence=confidence),
-            n=len(part),
-        )
-        for part in parts
-    ]
+    """Bins of about equal count by probability, with Wilson's interval of the observed share.
+
+    Rows with the same probability share a bin. With weights, the interval is that of as many equal rows as say as much
+    (Kish (1965), Survey sampling).
+    """
+    if not scored.counts:
+        return []
+    order, number = equal_bins(scored.prediction, np.ones(len(scored)), min(bins, max(len(scored) // 20, 1)))
+    parts = [scored.take(part) for part in np.split(order, np.flatnonzero(np.diff(number)) + 1)]
+    return [_calibration_bin(part, confidence) for part in parts if part.counts]
+
+
+def _calibration_bin(part: Scored, confidence: float) -> CalibrationBin:
+    observed = part.mean((part.target == 1).astype(np.float64))
+    n = len(part) if part.weight is None else float(part.weight.sum() ** 2 / (part.weight**2).sum())
+    return CalibrationBin(
+        predicted=part.mean(part.prediction),
+        observed=observed,
+        interval=wilson_interval(observed * n, n, confidence=confidence),
+        n=len(part),
+    )

@@ -74,7 +74,8 @@ def wilson_interval(successes: float, n: float, *, confidence: float = 0.95) -> 
     p = successes / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
-    return Interval(low=max(middle - half, 0.0), high=min(middle + half, 1.0), confidence=confidence)
+    # Rounding would leave 0 of n a little above 0.
+    return Interval(low=min(max(middle - half, 0.0), p), high=max(min(middle + half, 1.0), p), confidence=confidence)
 
 
 def mean_interval(
@@ -91,13 +92,12 @@ def mean_interval(
     Cochran (1977), Sampling techniques, chapters 6 and 9: ratio estimator and clusters.
     """
     w = np.ones(len(values)) if weight is None else weight
-    mean = float(np.average(values, weights=w))
-    share = w * (values - mean)
-    if group is not None:
-        share = np.bincount(np.unique(group, return_inverse=True)[1], weights=share).astype(np.float64)
-    n = int((share != 0).sum()) if weight is not None else len(share)
+    unit = np.arange(len(values)) if group is None else np.unique(group, return_inverse=True)[1]
+    n = int((np.bincount(unit, weights=w) > 0).sum())
     if n < 2:
         return Interval(low=float("-inf"), high=float("inf"), confidence=confidence)
+    mean = float(np.average(values, weights=w))
+    share = np.bincount(unit, weights=w * (values - mean))
     error = float(np.sqrt((share**2).sum() * n / (n - 1)) / w.sum())
     half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * error
     return Interval(low=mean - half, high=mean + half, confidence=confidence)

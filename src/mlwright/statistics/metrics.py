@@ -7,7 +7,7 @@ follow scikit-learn's `sklearn.metrics`, which is the oracle in the tests.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -103,9 +103,13 @@ def _other(
     return Metric(name=name, title=title, tasks=tasks, higher_is_better=higher_is_better, compute=compute)
 
 
-#: All metrics by name; the first one of a task is the default objective.
+def _nan_without_rows(compute: Callable[[Scored], float]) -> Callable[[Scored], float]:
+    return lambda scored: compute(scored) if scored.counts else float("nan")
+
+
+#: All metrics by name; the first one of a task is the default objective. Without a row that counts, each is NaN.
 METRICS: dict[str, Metric] = {
-    metric.name: metric
+    metric.name: replace(metric, compute=_nan_without_rows(metric.compute))
     for metric in (
         _mean("log_loss", "log loss", _CLASSES, classification.log_loss_per_row),
         _mean("brier", "Brier score", _CLASSES, classification.brier_per_row),

@@ -25,8 +25,11 @@ def relative_error(scored: Scored) -> FloatArray:
 
 def r2(scored: Scored) -> float:
     """Share of the variance explained; NaN if the target is constant."""
+    counted = scored.target if scored.weight is None else scored.target[scored.weight > 0]
+    if np.ptp(counted) == 0:  # rounding of the mean would give it a tiny variance
+        return float("nan")
     spread = scored.mean((scored.target - scored.mean(scored.target)) ** 2)
-    return 1 - scored.mean(squared_error(scored)) / spread if spread > 0 else float("nan")
+    return 1 - scored.mean(squared_error(scored)) / spread
 
 
 def covered(scored: Scored) -> tuple[FloatArray, FloatArray]:

@@ -43,6 +43,11 @@ class Scored:
     def __len__(self) -> int:
         return len(self.target)
 
+    @property
+    def counts(self) -> bool:
+        """Whether there is a row that has a weight."""
+        return len(self) > 0 and (self.weight is None or bool((self.weight > 0).any()))
+
     def decided(self) -> IntArray:
         """The class number decided for, shape (n_rows,)."""
         if self.decision is not None:
@@ -53,7 +58,9 @@ class Scored:
         return (self.prediction >= 0.5).astype(np.int64)
 
     def mean(self, per_row: FloatArray) -> float:
-        """The mean of a number per row, by weight."""
+        """The mean of a number per row, by weight; NaN if no row counts."""
+        if not self.counts:
+            return float("nan")
         if self.weight is None:
             return float(per_row.mean())
         return float(np.average(per_row, weights=self.weight))
