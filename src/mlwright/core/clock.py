@@ -51,4 +51,5 @@ class Deadline:
 def peak_memory_mb() -> float:
     """The most memory that this process has held so far, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak) / (1e6 if sys.platform == "darwin" else 1e3)
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return float(peak) * unit / 1e6

@@ -113,7 +113,7 @@ class EvidenceStore:
             raise EvidenceUnreadable(path)
         try:
             return cls(_record(entry) for entry in tree["records"])
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise EvidenceUnreadable(path) from error
 
 

@@ -28,13 +28,23 @@ class NotWritable(MlwrightError):
 
 
 @contextmanager
-def _plain_errors(target: Path) -> Iterator[None]:
+def _plain_errors(target: Path, aside: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in _NO_SPACE:
             raise DiskFull(str(target)) from error
+        if not _is_ours(error, target, aside):
+            raise
         raise NotWritable(target, error.strerror or type(error).__name__) from error
+
+
+def _is_ours(error: OSError, target: Path, aside: Path) -> bool:
+    """Whether it is about what we write; the block may also read files of its own, and those errors stay theirs."""
+    if not isinstance(error.filename, str):
+        return True
+    path = Path(error.filename)
+    return aside in (path, *path.parents) or path in (target, *target.parents)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -54,9 +64,9 @@ def whole_file(target: Path) -> Iterator[Path]:
     DiskFull, NotWritable
         If it cannot be written; `target` is then as it was before.
     """
-    with _plain_errors(target):
+    aside = _beside(target, "part")
+    with _plain_errors(target, aside):
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = _beside(target, "part")
         aside.touch(exist_ok=False)
         try:
             yield aside
@@ -71,9 +81,9 @@ def whole_file(target: Path) -> Iterator[Path]:
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
     """Give a folder aside to fill; it takes the place of `target` only if the block ends well."""
-    with _plain_errors(target):
+    aside, old = _beside(target, "part"), _beside(target, "old")
+    with _plain_errors(target, aside):
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside, old = _beside(target, "part"), _beside(target, "old")
         aside.mkdir()
         try:
             yield aside
@@ -83,7 +93,12 @@ def whole_folder(target: Path) -> Iterator[Path]:
                         os.fsync(written.fileno())
             if target.exists():
                 target.rename(old)
-            aside.rename(target)
+            try:
+                aside.rename(target)
+            except OSError:
+                if old.exists():
+                    old.rename(target)
+                raise
             _flush_folder(target.parent)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -125,7 +140,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NotReadable(path, "the file is missing") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number or a nesting without end
         raise NotReadable(path, "the file is damaged: it is not JSON") from error
     except OSError as error:
         raise NotReadable(path, f"the file cannot be read: {error.strerror}") from error
