@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlwright.data.schema import Column, Schema
 from mlwright.data.summaries import TableSummary, summarise
-from mlwright.data.values import read_column
+from mlwright.data.values import read_column, written
 from mlwright.spec import Columns, Task
 
 FloatArray = NDArray[np.float64]
@@ -182,4 +182,4 @@ def written_class(value: ClassValue) -> str:
     """A class as text, as it stands in the typed target column."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) and value == int(value) else str(value)
+    return str(written(pa.array([value]), "number")[0]) if isinstance(value, float) else str(value)

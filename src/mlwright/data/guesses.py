@@ -20,7 +20,8 @@ MISSING_AMONG_NUMBERS = ("-", "--", ".", "none", "missing", "unknown", "n.a.", "
 
 _AFFIXES = ("$", "€", "£", "¥", "%", "USD", "EUR", "GBP", "CHF", "JPY", "kr", "zł")
 _BODY = r"[+-]?(?:\d[\d.,' \u00a0\u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?"
-_NUMBER = re.compile(rf"({'|'.join(map(re.escape, _AFFIXES))})?\s*({_BODY})\s*({'|'.join(map(re.escape, _AFFIXES))})?")
+_AFFIX = "|".join(map(re.escape, _AFFIXES))
+_NUMBER = re.compile(rf"(?:-?({_AFFIX}))?\s*({_BODY})\s*({_AFFIX})?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:([.,' \u00a0\u202f])\d{3})+(?:([.,])\d+)?")
 
 
@@ -84,6 +85,7 @@ def _signs(bodies: Sequence[str]) -> tuple[str, str]:
     return decimal, thousands
 
 
+_DIGIT = re.compile(r"\d")
 _MONTH = r"[A-Za-z]{3,9}\.?"
 _TIMES = (
     ("", ""),
@@ -99,6 +101,8 @@ _TIMES = (
     (r"T\d{2}:\d{2}:\d{2}\.\d+Z", "T%H:%M:%S%.fZ"),
     (r"T\d{2}:\d{2}:\d{2}[+-]\d{2}:?\d{2}", "T%H:%M:%S%z"),
     (r" \d{2}:\d{2}:\d{2}[+-]\d{2}:?\d{2}", " %H:%M:%S%z"),
+    (r"T\d{2}:\d{2}:\d{2}\.\d+[+-]\d{2}:?\d{2}", "T%H:%M:%S%.f%z"),
+    (r" \d{2}:\d{2}:\d{2}\.\d+[+-]\d{2}:?\d{2}", " %H:%M:%S%.f%z"),
 )
 #: (pattern of the day, formats that it may be)
 _DAYS = (
@@ -122,8 +126,8 @@ _PATTERNS = tuple(
 def guess_datetimes(values: Sequence[str], counts: NDArray[np.int64]) -> Guess | None:
     """Dates in text, in one format or several; where day and month could be either, the sample decides."""
     formats: dict[str, int] = {}
-    ambiguous = False
-    left = np.ones(len(values), dtype=bool)
+    either: list[tuple[tuple[str, ...], int]] = []
+    left = np.array([_DIGIT.search(value) is not None for value in values], dtype=bool)
     for pattern, candidates in _PATTERNS:
         rows = [int(i) for i in np.flatnonzero(left) if pattern.fullmatch(values[int(i)])]
         if not rows:
@@ -143,12 +147,17 @@ def guess_datetimes(values: Sequence[str], counts: NDArray[np.int64]) -> Guess |
                 formats[candidates[order[1]]] = int(counts[rows][second].sum())
                 fits = fits | second
         elif len(order) > 1 and weight[order[1]] == weight[best]:
-            ambiguous = True
+            either.append((candidates, formats.pop(candidates[best])))
         left[np.asarray(rows)[fits]] = False
-    if not formats:
+    if not formats and not either:
         return None
+    day_first = sum(n if form.startswith("%d") else -n for form, n in formats.items() if form[1] in "dm")
+    for candidates, weighed in either:
+        # The rest of the column says which of the two comes first; if it does not, the usual order is taken.
+        fitting = [form for form in candidates if form.startswith("%d" if day_first > 0 else "%m")]
+        formats[fitting[0] if day_first and fitting else candidates[0]] = weighed
     ordered = tuple(sorted(formats, key=lambda form: -formats[form]))
     remark = f"in the format{'s' if len(ordered) > 1 else ''} {', '.join(ordered)}"
-    if ambiguous:
+    if either and not day_first:
         remark += "; day and month could be either way round"
     return Guess(ValueReading(formats=ordered), float(counts[~left].sum() / counts.sum()), remark)

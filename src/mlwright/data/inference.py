@@ -7,11 +7,13 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
+from mlwright.data.dataset import FloatArray, written_class
 from mlwright.data.guesses import MISSING_AMONG_NUMBERS, MISSING_WORDS, Guess, guess_datetimes, guess_numbers
 from mlwright.data.schema import Column, Schema, ValueReading
 from mlwright.data.summaries import ColumnSummary, LevelSummary, NumberSummary, TableSummary
-from mlwright.data.values import FALSE_WORDS, TRUE_WORDS
+from mlwright.data.values import FALSE_WORDS, TRUE_WORDS, text_to_numbers
 from mlwright.spec import ColumnOverride, LogicalType
 
 #: A column of text is read as numbers or dates if so many of its rows can be.
@@ -63,20 +65,35 @@ def infer_column(
         decision = _Decision("constant", ValueReading(missing=MISSING_WORDS), "has no values")
     elif summary.levels is not None:
         decision = _of_text(name, summary.levels, override, may_name_rows)
+        if summary.numbers is not None:
+            decision = _with_numbers(decision, summary.numbers)
     else:
         assert summary.numbers is not None
-        decision = _of_numbers(name, summary, summary.numbers, may_name_rows)
+        decision = _of_numbers(name, summary, summary.numbers, override, may_name_rows)
     decision = _overridden(decision, override)
     return Column(name=name, type=decision.type, reading=decision.reading, why=decision.why)
 
 
+def _with_numbers(decision: _Decision, numbers: NumberSummary) -> _Decision:
+    """What a column is that some files (or batches) store as text and others as numbers, decided from the text."""
+    remark = "; stored as text in some places and as numbers in others"
+    type_ = decision.type
+    if type_ in {"constant", "boolean"}:
+        type_ = "category"
+    elif type_ == "integer" and numbers.whole < numbers.moments.count:
+        type_ = "number"
+    return _Decision(type_, decision.reading, decision.why + remark)
+
+
 def _overridden(decision: _Decision, override: ColumnOverride) -> _Decision:
     reading, type_, why = decision.reading, decision.type, decision.why
-    if override.type is not None and override.type != type_:
-        type_, why = override.type, f"the spec says so (mlwright found: {type_})"
+    wanted = override.type or ("datetime" if override.formats else None)
+    if wanted is not None:
+        why = f"{why}, as the spec says" if wanted == type_ else f"the spec says so (mlwright found: {type_})"
+        type_ = wanted
     missing, numbers = reading.missing, reading.missing_numbers
     if override.missing is not None:
-        missing = ("", *(text.strip().lower() for text in override.missing if isinstance(text, str)))
+        missing, why = _declared_missing(override.missing), f"{why}; what means missing is as the spec says"
         numbers = tuple(float(value) for value in override.missing if not isinstance(value, str))
     reading = ValueReading(
         missing=missing,
@@ -90,69 +107,135 @@ def _overridden(decision: _Decision, override: ColumnOverride) -> _Decision:
     return _Decision(type_, reading, why)
 
 
+def _declared_missing(values: Collection[str | float]) -> tuple[str, ...]:
+    """The words that a spec declares missing, its numbers among them; nothing at all always means missing."""
+    return ("", *(value.strip().lower() if isinstance(value, str) else written_class(value) for value in values))
+
+
 # ------------------------------------------------------------------------------------------------------------- text
 
 
+class _Texts(NamedTuple):
+    """What is known of a column of text.
+
+    Attributes
+    ----------
+    pairs
+        Values as they will be read, with their rows: all where the levels are complete; else the frequent ones and a
+        uniform sample of the others.
+    missing
+        The words that mean missing; `declared` if the spec says them.
+    """
+
+    levels: LevelSummary
+    pairs: dict[str, int]
+    missing: tuple[str, ...]
+    declared: bool
+
+    @property
+    def known(self) -> int:
+        """Rows with a value."""
+        return self.levels.count - sum(self.pairs[value] for value in self.pairs if value.lower() in self.missing)
+
+    @property
+    def uniqueness(self) -> float:
+        """Distinct values per row with a value."""
+        listed = [] if self.levels.distinct.values is None else self.levels.distinct.values.tolist()
+        rows = zip(listed, self.levels.distinct.counts.tolist(), strict=True)
+        counts = [count for value, count in rows if value.strip().lower() not in self.missing]
+        return len(counts) / sum(counts) if counts else 0.0
+
+    def but_missing(self, words: Collection[str]) -> _Texts:
+        """The same, with more words that mean missing."""
+        return self._replace(missing=(*self.missing, *(word for word in words if word not in self.missing)))
+
+
 def _of_text(name: str, levels: LevelSummary, override: ColumnOverride, may_name_rows: bool) -> _Decision:
-    pairs = {**dict(levels.frequent.most_common()), **dict(levels.levels())}
-    if override.replace:
-        pairs = {override.replace.get(value, value): count for value, count in pairs.items()}
-    if levels.distinct.values is not None:
-        pairs |= dict(zip(levels.distinct.values.tolist(), levels.distinct.counts.tolist(), strict=True))
-    missing = _missing_words(list(pairs))
-    values = {value.strip(): count for value, count in pairs.items() if value.strip().lower() not in missing}
-    words = tuple(sorted(missing))
+    pairs = _as_read(levels, override.replace or {})
+    missing: tuple[str, ...] = tuple(sorted(_missing_words(list(pairs))))
+    among_numbers: tuple[str, ...] = MISSING_AMONG_NUMBERS
+    if override.missing is not None:
+        missing = among_numbers = _declared_missing(override.missing)
+    texts = _Texts(levels, pairs, missing, declared=override.missing is not None)
+    values = {value: count for value, count in pairs.items() if value.lower() not in missing}
     if not values:
-        return _Decision("constant", ValueReading(missing=words), "has no values but those that mean missing")
-    strict = {v: c for v, c in values.items() if v.lower() not in MISSING_AMONG_NUMBERS}
+        return _Decision("constant", ValueReading(missing=missing), "has no values but those that mean missing")
+    if override.type is None and len(values) == 1 and levels.complete and texts.known == levels.count:
+        return _Decision("constant", ValueReading(missing=missing), "has one value only")
+    strict = {v: c for v, c in values.items() if v.lower() not in among_numbers}
     if strict and override.type not in {"category", "text", "identifier"}:
-        texts, counts = list(strict), np.array(list(strict.values()), dtype=np.int64)
-        numbers = guess_numbers(texts, counts)
+        counts = np.array(list(strict.values()), dtype=np.int64)
+        numbers = guess_numbers(list(strict), counts)
         if (numbers and numbers.share >= ENOUGH) or (numbers and override.type in {"number", "integer"}):
-            return _numbers_in_text(name, numbers, levels, texts, pairs, may_name_rows)
-        dates = guess_datetimes(texts, counts)
+            return _numbers_in_text(name, numbers, strict, texts.but_missing(among_numbers), may_name_rows)
+        dates = guess_datetimes(list(strict), counts)
         if (dates and dates.share >= ENOUGH) or (dates and override.type == "datetime"):
-            reading = dates.reading
-            words = (*words, *MISSING_AMONG_NUMBERS)
+            texts = texts.but_missing(among_numbers)
             return _Decision(
                 "datetime",
-                ValueReading(missing=words, formats=reading.formats),
-                f"dates {dates.remark}{_lost(dates)}{_seen_missing(pairs, words, levels)}",
+                ValueReading(missing=texts.missing, formats=dates.reading.formats),
+                f"dates {dates.remark}{_lost(dates)}{_seen_missing(texts)}",
             )
-    reading = ValueReading(missing=words)
-    return _levels(reading, values, levels, _seen_missing(pairs, words, levels), may_name_rows)
+    return _levels(values, texts, may_name_rows)
+
+
+def _as_read(levels: LevelSummary, replace: Mapping[str, str]) -> dict[str, int]:
+    counts = dict(levels.frequent.most_common())
+    if levels.distinct.values is not None:
+        counts |= dict(zip(levels.distinct.values.tolist(), levels.distinct.counts.tolist(), strict=True))
+    pairs: dict[str, int] = {}
+    for value, count in counts.items():
+        text = replace.get(value, value).strip()
+        pairs[text] = pairs.get(text, 0) + count
+    return pairs
 
 
 def _numbers_in_text(
-    name: str, guess: Guess, levels: LevelSummary, texts: list[str], pairs: Mapping[str, int], may_name_rows: bool
+    name: str, guess: Guess, rows_of: Mapping[str, int], texts: _Texts, may_name_rows: bool
 ) -> _Decision:
-    words = (*sorted(MISSING_WORDS), *MISSING_AMONG_NUMBERS)
+    read = text_to_numbers(pa.array(rows_of, pa.string()), guess.reading)
+    rows = np.array(list(rows_of.values()), dtype=np.int64)
+    numbers = NumberSummary()
+    numbers.grid.update(np.asarray(read.drop_null()), rows[np.asarray(read.is_valid())])
+    sentinels = () if texts.declared else tuple(value for value, _ in disguised_missing(numbers))
+    spelled = [text.lower() for text, value in zip(rows_of, read.to_pylist(), strict=True) if value in sentinels]
+    texts = texts.but_missing(spelled)
+    values, _, _ = numbers.grid.cells()
+    whole = len(values) > 0 and _all_whole(values, texts.levels, guess.reading.thousands)
+    plain = all(re.fullmatch(r"[+-]?\d+", text) for text in rows_of)
+    if may_name_rows and whole and plain and _names_rows(name, texts.known, texts.uniqueness, values[0], values[-1]):
+        return _Decision("identifier", ValueReading(missing=texts.missing), "whole numbers, every row has its own")
     reading = ValueReading(
-        missing=words, decimal=guess.reading.decimal, thousands=guess.reading.thousands, affixes=guess.reading.affixes
+        missing=texts.missing,
+        missing_numbers=sentinels,
+        decimal=guess.reading.decimal,
+        thousands=guess.reading.thousands,
+        affixes=guess.reading.affixes,
     )
-    whole = all(re.fullmatch(r"[+-]?\d+", text.replace(guess.reading.thousands or "\0", "")) for text in texts)
     remark = f" {guess.remark}" if guess.remark else ""
-    unique = may_name_rows and levels.distinct.uniqueness() >= UNIQUE
-    if whole and unique and levels.count >= 50 and _ID_NAME.search(name):
-        return _Decision("identifier", ValueReading(missing=tuple(sorted(MISSING_WORDS))), "every row has its own")
     kind: LogicalType = "integer" if whole else "number"
-    return _Decision(kind, reading, f"numbers in text{remark}{_lost(guess)}{_seen_missing(pairs, words, levels)}")
+    return _Decision(kind, reading, f"numbers in text{remark}{_lost(guess)}{_seen_missing(texts)}")
 
 
-def _levels(
-    reading: ValueReading, values: Mapping[str, int], levels: LevelSummary, remark: str, may_name_rows: bool
-) -> _Decision:
-    n_distinct, count = levels.n_distinct, levels.count
+def _all_whole(values: FloatArray, levels: LevelSummary, thousands: str) -> bool:
+    """Whether numbers in text have no decimals: all of them, so where only some are known, all shapes must say so."""
+    if levels.complete:
+        return bool((np.trunc(values) == values).all())
+    shapes = [shape.strip().replace(thousands, "") for shape in levels.shapes.counts if "9" in shape]
+    return levels.shapes.exact and all(re.fullmatch(r"[+-]?9+", shape) for shape in shapes)
+
+
+def _levels(values: Mapping[str, int], texts: _Texts, may_name_rows: bool) -> _Decision:
+    levels, reading, remark = texts.levels, ValueReading(missing=texts.missing), _seen_missing(texts)
+    n_distinct, count = float(len(values)) if levels.complete else levels.n_distinct, texts.known
     words_per_value = sum(len(value.split()) for value in values) / len(values)
     length = levels.lengths.mean
     lower = {value.lower() for value in values}
     if len(values) == 1 and levels.complete:
-        if not remark:
-            return _Decision("constant", reading, "has one value only")
         return _Decision("category", reading, f"one level or missing{remark}")
     if len(lower) == 2 and len(values) == 2 and any(_is_pair(lower, true, false) for true, false in _PAIRS):
         return _Decision("boolean", reading, f"two levels that mean yes and no{remark}")
-    unique = may_name_rows and levels.distinct.uniqueness() >= UNIQUE
+    unique = may_name_rows and texts.uniqueness >= UNIQUE
     if unique and count >= 50 and words_per_value < 1.5 and length <= 64:
         return _Decision("identifier", reading, f"nearly every row has its own value{remark}")
     if (words_per_value >= 3 and n_distinct > 0.5 * count and count >= 50) or length > 80:
@@ -180,12 +263,13 @@ def _lost(guess: Guess) -> str:
     return "" if guess.share >= 1 else f"; {1 - guess.share:.1%} of the rows cannot be read and become missing"
 
 
-def _seen_missing(pairs: Mapping[str, int], words: tuple[str, ...], levels: LevelSummary) -> str:
-    seen = {value: count for value, count in pairs.items() if value.strip().lower() in words}
+def _seen_missing(texts: _Texts) -> str:
+    seen = {value: count for value, count in texts.pairs.items() if value.lower() in texts.missing}
     if not seen:
         return ""
+    complete = texts.levels.complete
     ordered = sorted(seen.items(), key=lambda pair: -pair[1])[:4]
-    shown = ", ".join(f"{value!r} ({count:,} rows)" if levels.complete else repr(value) for value, count in ordered)
+    shown = ", ".join(f"{value!r} ({count:,} rows)" if complete else repr(value) for value, count in ordered)
     return f"; missing where it says {shown}"
 
 
@@ -196,23 +280,25 @@ def _number(value: float, exact: bool) -> str:
 # ---------------------------------------------------------------------------------------------------------- numbers
 
 
-def _of_numbers(name: str, summary: ColumnSummary, numbers: NumberSummary, may_name_rows: bool) -> _Decision:
+def _of_numbers(
+    name: str, summary: ColumnSummary, numbers: NumberSummary, override: ColumnOverride, may_name_rows: bool
+) -> _Decision:
     nothing = ValueReading(missing=MISSING_WORDS)
     finite = numbers.moments.count
     if finite == 0:
         return _Decision("constant", nothing, "has no finite values")
+    if numbers.n_distinct <= 1 and not summary.nulls:
+        return _Decision("constant", nothing, "has one value only")
     if summary.kind == "datetime":
         return _Decision("datetime", nothing, "stored as dates")
     if summary.kind == "boolean":
-        kind: LogicalType = "boolean" if numbers.n_distinct > 1 or summary.nulls else "constant"
-        return _Decision(kind, nothing, "stored as true and false" if kind == "boolean" else "has one value only")
-    sentinels = disguised_missing(numbers)
+        return _Decision("boolean", nothing, "stored as true and false")
+    sentinels = disguised_missing(numbers) if override.missing is None else []
     reading = ValueReading(missing=MISSING_WORDS, missing_numbers=tuple(value for value, _ in sentinels))
     remark = "".join(f"; {value:g} ({count:,} rows) means missing" for value, count in sentinels)
-    if numbers.n_distinct - len(sentinels) <= 1 and not summary.nulls and not sentinels:
-        return _Decision("constant", reading, "has one value only")
     whole = numbers.whole == finite
-    if may_name_rows and whole and summary.kind == "integer" and _names_rows(name, numbers, finite):
+    unique, extremes = numbers.distinct.uniqueness(), (numbers.moments.low, numbers.moments.high)
+    if may_name_rows and whole and summary.kind == "integer" and _names_rows(name, finite, unique, *extremes):
         return _Decision("identifier", reading, f"whole numbers, nearly every row has its own{remark}")
     distinct = _number(numbers.n_distinct, numbers.grid.exact)
     if whole:
@@ -221,12 +307,11 @@ def _of_numbers(name: str, summary: ColumnSummary, numbers: NumberSummary, may_n
     return _Decision("number", reading, f"{distinct} values{remark}")
 
 
-def _names_rows(name: str, numbers: NumberSummary, count: int) -> bool:
+def _names_rows(name: str, count: int, uniqueness: float, low: float, high: float) -> bool:
     """Whether whole numbers name rows: nearly all different, and called an id or without gaps."""
-    if count < 50 or numbers.distinct.uniqueness() < UNIQUE:
+    if count < 50 or uniqueness < UNIQUE:
         return False
-    span = numbers.moments.high - numbers.moments.low + 1
-    return bool(_ID_NAME.search(name)) or span <= 1.05 * count
+    return bool(_ID_NAME.search(name)) or high - low + 1 <= 1.05 * count
 
 
 def disguised_missing(numbers: NumberSummary) -> list[tuple[float, int]]:

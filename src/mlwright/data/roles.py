@@ -95,6 +95,8 @@ def _fitting(spec: Spec, column: Column, role: Role) -> Column:
             where=spec.where("data", "time"),
             fix=f"name another column, or say how to read it: data.columns.{column.name}.formats: ['%d.%m.%Y']",
         )
+    if role == "weight" and column.type == "constant":
+        return column.but(role=role, type="number")
     if role == "weight" and not column.is_number:
         raise DataUnfit(
             f"the weight column is a {column.type}, not numbers",

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlwright.data.summaries.hashing import HashArray, hash_numbers, hash_text, mixed, text_buffers
-from mlwright.data.summaries.table import as_numbers, kind_of
+from mlwright.data.summaries.table import as_numbers, kind_of, plain
 
 _NULL = np.uint64(0x5851F42D4C957F2D)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -22,6 +22,7 @@ def hash_column(values: pa.Array, name: str) -> HashArray:
     hashes = np.full(len(values), _NULL, dtype=np.uint64)
     if kind == "null":
         return hashes
+    values = plain(values)
     known = np.asarray(pc.is_valid(values))
     present = values.drop_null()
     if kind == "text":
@@ -50,20 +51,22 @@ def fingerprint_of_rows(batches: Iterable[pa.RecordBatch]) -> str:
     digests: dict[str, list[hashlib._Hash]] = {}
     for batch in batches:
         for name, values in zip(batch.schema.names, batch.columns, strict=True):
-            marks, bodies = digests.setdefault(name, [hashlib.sha256(), hashlib.sha256()])
+            # Each of its own digest: one after the other in a common one would tell where the batches were cut.
+            marks, lengths, bodies = digests.setdefault(name, [hashlib.sha256() for _ in range(3)])
             kind = kind_of(values.type, name)
+            values = plain(values)
             marks.update(np.asarray(pc.is_valid(values)).tobytes())
             present = values.drop_null()
             if kind == "text":
-                plain = present.dictionary_decode() if pa.types.is_dictionary(present.type) else present
-                data, offsets = text_buffers(pc.cast(plain, pa.large_string()))
-                marks.update(np.diff(offsets).astype("<i8").tobytes())
+                decoded = present.dictionary_decode() if pa.types.is_dictionary(present.type) else present
+                data, offsets = text_buffers(pc.cast(decoded, pa.large_string()))
+                lengths.update(np.diff(offsets).astype("<i8").tobytes())
                 bodies.update(data.tobytes())
             elif kind != "null":
                 bodies.update((as_numbers(present, kind) + 0.0).astype("<f8").tobytes())
     total = hashlib.sha256()
-    for name, pair in digests.items():
+    for name, parts in digests.items():
         total.update(name.encode())
-        for digest in pair:
+        for digest in parts:
             total.update(digest.digest())
     return total.hexdigest()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from mlwright.core import quoted
 from mlwright.data.dataset import ClassValue, written_class
 from mlwright.data.errors import DataUnfit
-from mlwright.data.guesses import MISSING_WORDS
-from mlwright.data.schema import Column, Schema, ValueReading
+from mlwright.data.schema import Column, Schema
 from mlwright.data.summaries import ColumnSummary, TableSummary
+from mlwright.data.values import written
 from mlwright.spec import Spec, Task
 
 #: With so few rows a split and a cross-validation mean nothing.
@@ -37,8 +39,8 @@ def settle_target(spec: Spec, schema: Schema, summary: TableSummary, where: str)
     Raises
     ------
     DataUnfit
-        If the target is never known, constant, has one class, two spellings of one class, or too many classes; or if
-        there are too few rows.
+        If the target is never known, constant, infinite, a date, has one class, two spellings of one class, or too many
+        classes; or if there are too few rows.
     """
     name = spec.data.target
     column, values = schema[name], summary[name]
@@ -54,6 +56,7 @@ def settle_target(spec: Spec, schema: Schema, summary: TableSummary, where: str)
             where=place,
             fix="bring more rows with a known target",
         )
+    _refuse_odd_values(column, values, place)
     task, why = _task(spec, column, values)
     if task == "regression":
         return _regression(column, values, why, place)
@@ -62,13 +65,43 @@ def settle_target(spec: Spec, schema: Schema, summary: TableSummary, where: str)
 
 def _known(values: ColumnSummary, column: Column) -> int:
     if values.levels is None:
-        return 0 if values.numbers is None else values.numbers.moments.count
-    missing = sum(c for v, c in values.levels.frequent.most_common() if v.strip().lower() in column.reading.missing)
+        if values.numbers is None:
+            return 0
+        pairs = values.numbers.most_common() if column.reading.missing_numbers else []
+        return values.numbers.moments.count - sum(c for v, c in pairs if v in column.reading.missing_numbers)
+    missing = sum(c for v, c in values.levels.levels() if v.strip().lower() in column.reading.missing)
     return values.known - missing
 
 
+def _refuse_odd_values(column: Column, values: ColumnSummary, place: str) -> None:
+    if values.levels is not None and values.numbers is not None:
+        raise DataUnfit(
+            "the target is stored as text in some places and as numbers in others",
+            where=place,
+            fix="store it in one type everywhere",
+        )
+    if column.type == "datetime":
+        raise DataUnfit(
+            "the target is a date, which is neither a class nor a number",
+            where=place,
+            fix="name another target, such as the time between two dates",
+        )
+    infinite = 0 if values.numbers is None else values.numbers.infinite
+    if infinite:
+        raise DataUnfit(f"the target is infinite in {infinite} rows", where=place, fix="repair or remove those rows")
+
+
+def _n_distinct(values: ColumnSummary, column: Column) -> float:
+    """Number of distinct known values; exact where the summary is."""
+    if values.levels is not None:
+        exact = values.levels.complete
+    else:
+        exact = values.numbers is not None and values.numbers.grid.exact
+    return float(len(_levels(values, column))) if exact else values.n_distinct
+
+
 def _task(spec: Spec, column: Column, values: ColumnSummary) -> tuple[Task, str]:
-    n_distinct = values.n_distinct
+    n_distinct = _n_distinct(values, column)
     if spec.task != "auto":
         return spec.task, "the spec says so"
     if column.type in {"number", "integer"}:
@@ -92,17 +125,14 @@ def _task(spec: Spec, column: Column, values: ColumnSummary) -> tuple[Task, str]
 
 
 def _regression(column: Column, values: ColumnSummary, why: str, place: str) -> Target:
+    if _n_distinct(values, column) <= 1:
+        raise DataUnfit("the target is constant; there is nothing to predict", where=place, fix="name another target")
     if not column.is_number:
         raise DataUnfit(
             f"the target is a {column.type}, and a regression needs numbers",
             where=place,
             fix="remove `task: regression`, or name a column of numbers",
         )
-    if values.n_distinct <= 1:
-        raise DataUnfit("the target is constant; there is nothing to predict", where=place, fix="name another target")
-    infinite = 0 if values.numbers is None else values.numbers.infinite
-    if infinite:
-        raise DataUnfit(f"the target is infinite in {infinite} rows", where=place, fix="repair or remove those rows")
     return Target(name=column.name, task="regression", column=column.but(role="target"), why=why)
 
 
@@ -113,16 +143,15 @@ def _levels(values: ColumnSummary, column: Column) -> dict[str, int]:
         pairs: dict[str, int] = {}
         for value, count in values.levels.levels():
             text = replace.get(value, value).strip()
-            if text.lower() not in MISSING_WORDS:
+            if text.lower() not in column.reading.missing:
                 pairs[text] = pairs.get(text, 0) + count
         return pairs
     assert values.numbers is not None
-    kind = values.kind
-    return {
-        written_class(bool(value) if kind == "boolean" else int(value) if value == int(value) else value): count
-        for value, count in values.numbers.most_common()
-        if value not in column.reading.missing_numbers
-    }
+    known = [pair for pair in values.numbers.most_common() if pair[0] not in column.reading.missing_numbers]
+    numbers = pa.array([value for value, _ in known], pa.float64())
+    is_truth = values.kind == "boolean"
+    texts = written(numbers.cast(pa.bool_()) if is_truth else numbers, "boolean" if is_truth else "number")
+    return dict(zip(texts.to_pylist(), [count for _, count in known], strict=True))
 
 
 def _classes(spec: Spec, column: Column, values: ColumnSummary, task: Task, why: str, place: str) -> Target:
@@ -145,12 +174,11 @@ def _classes(spec: Spec, column: Column, values: ColumnSummary, task: Task, why:
             fix="set `task: multiclass`, or unify classes with data.columns.<target>.replace",
         )
     ordered = _ordered(levels, spec) if len(levels) == 2 else _sorted(levels)
-    reading = ValueReading(missing=MISSING_WORDS, replace=column.reading.replace)
     classes = tuple(_as_written(text, values) for text in ordered)
     return Target(
         name=column.name,
         task=task if len(levels) > 2 or task != "multiclass" else "binary",
-        column=column.but(type="category", role="target", reading=reading, levels=tuple(ordered)),
+        column=column.but(type="category", role="target", levels=tuple(ordered)),
         classes=classes,
         why=why,
     )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlwright.data.schema import Column, ValueReading
-from mlwright.data.summaries.table import kind_of
+from mlwright.data.summaries.table import Kind, as_numbers, kind_of, plain
 from mlwright.spec import LogicalType
 
 #: How each type is held in memory.
@@ -26,6 +27,9 @@ ARROW_TYPES: dict[LogicalType, pa.DataType] = {
     "identifier": pa.string(),
     "constant": pa.string(),
 }
+
+#: Further from 1970 no moment can be held in microseconds.
+_LAST_SECOND = 9e12
 
 TRUE_WORDS = ("true", "yes", "y", "t", "on", "1")
 FALSE_WORDS = ("false", "no", "n", "f", "off", "0")
@@ -54,15 +58,15 @@ def read_column(raw: pa.Array, column: Column) -> ReadColumn:
     kind = kind_of(raw.type, column.name)
     if kind == "null":
         return ReadColumn(pa.nulls(len(raw), ARROW_TYPES[column.type]), 0)
+    raw = plain(raw)
     if kind == "text":
         raw = _cleaned(raw, column.reading)
         values = _from_text(raw, column)
     else:
+        raw = _without_missing_numbers(_stored(raw, kind), column.reading)
         values = _from_typed(raw, kind, column)
-    missing_before = raw.null_count if kind != "number" else int(pc.sum(pc.is_null(raw, nan_is_null=True)).as_py() or 0)
-    lost = values.null_count - missing_before
-    values = _without_missing_numbers(values, column.reading)
-    return ReadColumn(values, max(lost, 0))
+    lost = values.null_count - int(pc.sum(pc.is_null(raw, nan_is_null=True)).as_py() or 0)
+    return ReadColumn(_without_missing_numbers(values, column.reading), lost)
 
 
 def _cleaned(raw: pa.Array, reading: ValueReading) -> pa.Array:
@@ -95,24 +99,31 @@ def _from_text(text: pa.Array, column: Column) -> pa.Array:
             return text
 
 
-def _from_typed(raw: pa.Array, kind: str, column: Column) -> pa.Array:
+def _stored(raw: pa.Array, kind: Kind) -> pa.Array:
+    """The values themselves: no dictionary codes, and floats for what Arrow has other types for (times of day …)."""
     if pa.types.is_dictionary(raw.type):
         raw = raw.dictionary_decode()
+    return _as_floats(raw, kind) if kind == "number" else raw
+
+
+def _as_floats(raw: pa.Array, kind: Kind) -> pa.Array:
+    known = np.asarray(pc.is_valid(raw))
+    numbers = np.zeros(len(raw))
+    numbers[known] = as_numbers(raw.drop_null(), kind)
+    return pa.array(numbers, mask=~known)
+
+
+def _from_typed(raw: pa.Array, kind: Kind, column: Column) -> pa.Array:
     match column.type:
         case "number" | "integer":
-            if kind == "datetime" or pa.types.is_duration(raw.type) or pa.types.is_time(raw.type):
-                from mlwright.data.summaries.table import as_numbers
-
-                known = pc.is_valid(raw).to_numpy(zero_copy_only=False)
-                filled = pc.fill_null(raw, pa.scalar(0, pa.int64()).cast(raw.type)) if raw.null_count else raw
-                numbers = pa.array(as_numbers(filled, "datetime" if kind == "datetime" else "number"), mask=~known)
-            else:
-                numbers = pc.cast(pc.cast(raw, pa.uint8()) if kind == "boolean" else raw, pa.float64(), safe=False)
-                numbers = pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))
+            numbers = raw if kind == "number" else _as_floats(raw, kind)
+            numbers = pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))
             return whole_numbers(numbers) if column.type == "integer" else numbers
         case "boolean":
             if kind == "boolean":
                 return raw
+            if kind == "datetime":
+                return pa.nulls(len(raw), pa.bool_())
             numbers = pc.cast(raw, pa.float64(), safe=False)
             is_truth_value = pc.is_in(numbers, value_set=pa.array([0.0, 1.0]))
             return pc.if_else(is_truth_value, pc.equal(numbers, 1.0), pa.scalar(None, pa.bool_()))
@@ -124,11 +135,10 @@ def _from_typed(raw: pa.Array, kind: str, column: Column) -> pa.Array:
             return written(raw, kind)
 
 
-def written(raw: pa.Array, kind: str) -> pa.Array:
+def written(raw: pa.Array, kind: Kind) -> pa.Array:
     """Typed values as the text that a CSV file would have: whole numbers without decimals, truth as `true`."""
     if kind == "number":
-        numbers = pc.cast(raw, pa.float64(), safe=False)
-        numbers = pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))
+        numbers = pc.if_else(pc.is_finite(raw), raw, pa.scalar(None, pa.float64()))
         whole = pc.and_(pc.equal(pc.trunc(numbers), numbers), pc.less(pc.abs(numbers), 2.0**53))
         as_whole = pc.cast(pc.cast(pc.if_else(whole, numbers, 0.0), pa.int64()), pa.string())
         return pc.if_else(whole, as_whole, pc.cast(numbers, pa.string()))
@@ -137,14 +147,16 @@ def written(raw: pa.Array, kind: str) -> pa.Array:
     return pc.cast(raw, pa.string())
 
 
-def _moments(raw: pa.Array, kind: str) -> pa.Array:
+def _moments(raw: pa.Array, kind: Kind) -> pa.Array:
     """Moments in time without a zone, in UTC."""
+    if kind == "boolean":
+        return pa.nulls(len(raw), pa.timestamp("us"))
     if kind == "datetime":
         if pa.types.is_date(raw.type):
             return pc.cast(pc.cast(raw, pa.timestamp("s")), pa.timestamp("us"))
         return pc.cast(pc.cast(raw, pa.timestamp("us", tz=raw.type.tz), safe=False), pa.timestamp("us"))
     numbers = pc.cast(raw, pa.float64(), safe=False)
-    numbers = pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))
+    numbers = pc.if_else(pc.less(pc.abs(numbers), _LAST_SECOND), numbers, pa.scalar(None, pa.float64()))
     return pc.cast(pc.cast(pc.multiply(numbers, 1e6), pa.int64(), safe=False), pa.timestamp("us"))
 
 
@@ -158,6 +170,7 @@ def text_to_numbers(text: pa.Array, reading: ValueReading) -> pa.Array:
     """Numbers written as text, by the column's decimal sign, thousands sign and affixes."""
     series = _series(text)
     for affix in reading.affixes:
+        series = series.str.replace(f"-{affix}", "-", literal=True)
         series = series.str.strip_prefix(affix).str.strip_suffix(affix).str.strip_chars()
     if reading.thousands:
         series = series.str.replace_all(reading.thousands, "", literal=True)
@@ -199,5 +212,7 @@ def _series(text: pa.Array) -> pl.Series:
 def _without_missing_numbers(values: pa.Array, reading: ValueReading) -> pa.Array:
     if not reading.missing_numbers or not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
         return values
-    means_missing = pc.is_in(pc.cast(values, pa.float64()), value_set=pa.array(reading.missing_numbers, pa.float64()))
+    means_missing = pc.is_in(
+        pc.cast(values, pa.float64(), safe=False), value_set=pa.array(reading.missing_numbers, pa.float64())
+    )
     return pc.if_else(means_missing, pa.scalar(None, values.type), values)

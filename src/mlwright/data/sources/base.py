@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -105,10 +107,9 @@ def find_files(location: str, folder: Path) -> FileSet:
     if path.is_file():
         return FileSet(local, [str(path)], location)
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
+        found = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path).parts))
     else:
-        anchor = Path(path.anchor)
-        found = sorted(p for p in anchor.glob(str(path.relative_to(anchor))) if p.is_file())
+        found = sorted(p for p in _matching(path) if p.is_file())
     if not found:
         near = _neighbours(path)
         raise SourceNotFound(
@@ -117,6 +118,17 @@ def find_files(location: str, folder: Path) -> FileSet:
             fix=near or "check the path; it starts from the folder of mlwright.yaml",
         )
     return FileSet(local, [str(p) for p in found], f"{location} ({len(found)} files)")
+
+
+def _hidden(parts: Iterable[str]) -> bool:
+    """Whether a file of a folder is not one of its tables: `_SUCCESS`, `_delta_log/…`, `.ipynb_checkpoints/…`."""
+    return any(part.startswith((".", "_")) for part in parts)
+
+
+def _matching(pattern: Path) -> Iterator[Path]:
+    anchor = Path(pattern.anchor)
+    with suppress(ValueError):  # what is no pattern, such as a**.csv, matches nothing
+        yield from anchor.glob(str(pattern.relative_to(anchor)))
 
 
 def _neighbours(path: Path) -> str:
@@ -131,20 +143,23 @@ def _neighbours(path: Path) -> str:
 
 def _remote(location: str) -> FileSet:
     import fnmatch
+    from urllib.parse import quote
 
     from pyarrow import fs
 
     try:
-        filesystem, path = fs.FileSystem.from_uri(location)
+        # The signs of a glob and spaces, which people write as they are, have no place in a URL.
+        filesystem, path = fs.FileSystem.from_uri(re.sub(r"[\[\] ]", lambda sign: quote(sign[0]), location))
         if any(mark in path for mark in "*["):
             base = path.split("*")[0].split("[")[0].rsplit("/", 1)[0]
-            infos = filesystem.get_file_info(fs.FileSelector(base, recursive=True))
+            infos = filesystem.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
             paths = sorted(i.path for i in infos if i.is_file and fnmatch.fnmatch(i.path, path))
         else:
             info = filesystem.get_file_info(path)
             if info.type == fs.FileType.Directory:
                 infos = filesystem.get_file_info(fs.FileSelector(path, recursive=True))
-                paths = sorted(i.path for i in infos if i.is_file and not i.base_name.startswith((".", "_")))
+                inside = len(path.rstrip("/"))
+                paths = sorted(i.path for i in infos if i.is_file and not _hidden(i.path[inside:].split("/")))
             else:
                 paths = [path] if info.is_file else []
     except (OSError, pa.ArrowException, ValueError) as error:
@@ -159,7 +174,14 @@ def _remote(location: str) -> FileSet:
 
 
 def shown_url(url: str) -> str:
-    """A URL without user, password and query, which may hold secrets."""
+    """A URL without user, password and query, which may hold secrets.
+
+    Examples
+    --------
+    >>> shown_url("postgresql://ann:pass/word@db.example/shop?sslmode=require")
+    'postgresql://db.example/shop'
+    """
     scheme, _, rest = url.partition("://")
-    host, slash, path = rest.partition("?")[0].partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    place = rest.partition("?")[0]
+    user, _, host = place.rpartition("@")  # an @ in a path, with no password before it, is part of the path
+    return f"{scheme}://{host if ':' in user or '/' not in user else place}"

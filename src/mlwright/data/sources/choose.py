@@ -77,4 +77,4 @@ def _looked_into(files: FileSet) -> str | None:
             return kind
     if b"\0" in head:
         return None
-    return ".jsonl" if head.lstrip().startswith(b"{") else ".csv"
+    return ".jsonl" if head.lstrip(b"\xef\xbb\xbf \t\r\n[").startswith(b"{") else ".csv"

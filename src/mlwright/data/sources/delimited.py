@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +18,8 @@ from mlwright.data.sources.sniffing import HEAD_BYTES, Dialect, sniff
 from mlwright.spec import Reading
 
 _BLOCK_BYTES = 8 << 20
+#: What the fast reader says of a file that ends with its header.
+_NO_ROWS = re.compile("Empty CSV file|Could not skip initial")
 
 
 class DelimitedSource:
@@ -40,6 +44,7 @@ class DelimitedSource:
         return self._files.fingerprint()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
+        self.notes[:] = self._dialects[0].notes
         for path, dialect in zip(self._files.paths, self._dialects, strict=True):
             yield from self._batches_of(path, dialect)
 
@@ -83,7 +88,7 @@ class DelimitedSource:
                         break
                     yield batch
         except pa.ArrowInvalid as error:
-            if "Empty CSV file" not in str(error):
+            if not _NO_ROWS.match(str(error)):
                 raise self._unreadable(path, dialect, error) from error
         except (OSError, UnicodeDecodeError) as error:
             raise self._unreadable(path, dialect, error) from error
@@ -112,13 +117,15 @@ class DelimitedSource:
         with self._files.stream(path) as stream:
             text = io.TextIOWrapper(stream, encoding=dialect.encoding, errors="replace", newline="")
             reader = csv.reader(text, delimiter=dialect.delimiter)
-            for fields in reader:
-                if reader.line_num > dialect.skip_lines and fields and len(fields) != width:
-                    total += 1
-                    if len(lines) < 3:
-                        lines.append(f"line {reader.line_num} has {len(fields)}")
+            with suppress(csv.Error):  # such as a field that is too long; what was counted up to there is said
+                for fields in reader:
+                    if reader.line_num > dialect.skip_lines and fields and len(fields) != width:
+                        total += 1
+                        if len(lines) < 3:
+                            lines.append(f"line {reader.line_num} has {len(fields)}")
         return SourceUnreadable(
-            f"{total} lines do not have {width} fields as the header does: {', '.join(lines)}",
+            f"{total} line{' does' if total == 1 else 's do'} not have {width} fields as the header does:"
+            f" {', '.join(lines)}",
             where=path,
             fix="repair the lines, or set data.reading.skip_ragged_rows: true to leave them out",
         )

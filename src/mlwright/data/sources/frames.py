@@ -54,10 +54,16 @@ def _by_narwhals(frame: Any) -> pa.Table:
         if isinstance(native, nw.LazyFrame):
             native = native.collect("pyarrow")
         names = [str(name) for name in native.columns]
+        refuse_duplicates(names, "the data frame")
+        if names != list(native.columns):
+            native = native.rename(dict(zip(native.columns, names, strict=True)))
         try:
             table = native.to_arrow()
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            table = pa.table([_mixed(native[name].to_list()) for name in native.columns], names=names)
+        except (pa.ArrowException, OverflowError, TypeError):
+            table = pa.table([_mixed(native[name].to_list()) for name in names], names=names)
+    except nw.exceptions.DuplicateError:
+        refuse_duplicates([str(name) for name in frame.columns], "the data frame")
+        raise
     except (TypeError, nw.exceptions.NarwhalsError, ValueError) as error:
         raise SourceUnreadable(
             f"a {type(frame).__name__} is not a data frame that can be read",
@@ -71,6 +77,12 @@ def _mixed(values: list[Any]) -> pa.Array:
     """A column of Python objects: in its own type if they agree, else as text."""
     try:
         return pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        known = [None if v is None or (isinstance(v, float) and np.isnan(v)) else str(v) for v in values]
-        return pa.array(known, pa.string())
+    except (pa.ArrowException, OverflowError):
+        return pa.array([None if _is_missing(value) else str(value) for value in values], pa.string())
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether an object means missing: None, NaN, or what pandas has for it."""
+    return (
+        value is None or (isinstance(value, float) and np.isnan(value)) or type(value).__name__ in {"NAType", "NaTType"}
+    )

@@ -26,8 +26,11 @@ class JsonLinesSource:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for path in self._files.paths:
-            with self._files.stream(path) as stream:
-                data = bytes(stream.read())
+            try:
+                with self._files.stream(path) as stream:
+                    data = bytes(stream.read()).removeprefix(b"\xef\xbb\xbf")
+            except OSError as error:
+                raise SourceUnreadable("the file cannot be read", where=path, fix="check the file") from error
             if not data.strip():
                 raise SourceUnreadable("the file is empty", where=path, fix="name a file with one JSON object a line")
             try:
@@ -39,4 +42,8 @@ class JsonLinesSource:
                 raise SourceUnreadable(
                     "the file is not JSON lines", where=path, fix="write one JSON object a line, all with the same keys"
                 ) from error
+            too_large = frame.select(
+                pl.selectors.by_dtype(pl.Int128)
+            ).columns  # whole numbers that Arrow has no type for
+            frame = frame.with_columns(pl.col(too_large).cast(pl.Float64))
             yield from frame.to_arrow().to_batches(max_chunksize=BATCH_ROWS)

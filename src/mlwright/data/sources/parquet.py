@@ -32,7 +32,8 @@ class ParquetSource:
                     schema = parquet.read_schema(stream)
                     refuse_duplicates(schema.names, path)
                     stream.seek(0)
-                    file = parquet.ParquetFile(stream, read_dictionary=_texts(schema))
+                    # Without buffering ahead: it would keep what it has read of all row groups.
+                    file = parquet.ParquetFile(stream, read_dictionary=_texts(schema), pre_buffer=False)
                     yield from file.iter_batches(batch_size=2 * BATCH_ROWS, use_threads=False)
             except (pa.ArrowException, OSError) as error:
                 raise SourceUnreadable(

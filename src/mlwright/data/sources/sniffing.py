@@ -51,6 +51,10 @@ def sniff(head: bytes, *, complete: bool, reading: Reading, where: str) -> Diale
     text = _decoded(head, encoding, complete=complete, where=where)
     if not text.strip():
         raise SourceUnreadable("the file is empty", where=where, fix="name a file with a header and rows")
+    if reading.delimiter and (len(reading.delimiter) > 1 or not reading.delimiter.isascii()):
+        raise SourceUnreadable(
+            "a delimiter is one plain sign", where="data.reading.delimiter", fix="use one of , ; | or a tab"
+        )
     delimiter = reading.delimiter or _delimiter(text)
     if delimiter != ",":
         notes.append(f"delimiter {'tab' if delimiter == chr(9) else delimiter}")
@@ -64,11 +68,10 @@ def sniff(head: bytes, *, complete: bool, reading: Reading, where: str) -> Diale
     if not table:
         raise SourceUnreadable("the file has no rows", where=where, fix="name a file with a header and rows")
     first_line, first = table[0]
-    with_header = (
-        _is_header(first, [fields for _, fields in table[1:200]]) if reading.header is None else reading.header
-    )
+    below = [fields for _, fields in table[1:200]]
+    with_header = _is_header(first, below) if reading.header is None else reading.header
     if with_header:
-        names = _names(first, where, notes)
+        names = header_names(_as_wide(first, below, notes), where, notes)
         next_line = table[1][0] if len(table) > 1 else first_line + 1
         skip = next_line if len(table) > 1 else _line_after(text, first_line)
     else:
@@ -128,7 +131,7 @@ def _decoded(head: bytes, encoding: str, *, complete: bool, where: str) -> str:
 
 def _rows(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
     """Each row with the number of the line on which it starts, from 0."""
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows, line = [], 0
     try:
         for fields in reader:
@@ -140,30 +143,50 @@ def _rows(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
 
 
 def _delimiter(text: str) -> str:
-    """The sign that cuts the most rows into the same number of fields."""
-    best, best_score = ",", 0.0
-    sample = "\n".join(text.split("\n")[:300])
+    """The sign that cuts the most rows into the same number of fields; of several, into the most numbers."""
+    best, best_score = ",", (0.0, 0.0, 0)
+    sample = "\n".join(text.splitlines()[:300])
     for delimiter in _DELIMITERS:
-        widths = Counter(len(fields) for _, fields in _rows(sample, delimiter) if fields)
-        width, rows = max(widths.items(), key=lambda item: (item[1] * (item[0] > 1), item[0]), default=(1, 0))
-        score = 0.0 if width < 2 else rows / max(sum(widths.values()), 1) + min(width, 100) / 1000
+        rows = [fields for _, fields in _rows(sample, delimiter) if fields]
+        widths = Counter(len(fields) for fields in rows)
+        width, count = max(widths.items(), key=lambda item: (item[1] * (item[0] > 1), item[0]), default=(1, 0))
+        if width < 2:
+            continue
+        # Decimal commas are as regular as delimiters, but what is between them, 5;1 in 1,5;1,2, is no number.
+        values = [value.strip() for fields in rows for value in fields]
+        score = (count / len(rows), sum(bool(_NUMERIC.fullmatch(v)) for v in values) / len(values), width)
         if score > best_score:
             best, best_score = delimiter, score
     return best
 
 
 def _preamble(rows: list[tuple[int, list[str]]]) -> int:
-    """Lines above the table: those with fewer fields than nearly all rows have."""
+    """Lines above the table: those with fewer fields than nearly all rows below them have."""
     widths = Counter(len(fields) for _, fields in rows[:500] if fields)
     if not widths:
         return 0
-    width, count = widths.most_common(1)[0]
-    if width < 2 or count < 0.8 * sum(widths.values()):
+    width = widths.most_common(1)[0][0]
+    start = next(i for i, (_, fields) in enumerate(rows) if len(fields) == width)
+    below = [fields for _, fields in rows[start:500] if fields]
+    if width < 2 or start > 20 or sum(len(fields) == width for fields in below) < 0.8 * len(below):
         return 0
-    for line, fields in rows[:20]:
-        if len(fields) == width:
-            return line
-    return 0
+    # A header with one name too few is still the header: its rows end with a delimiter, or begin with a row's name.
+    if start > 0 and len(rows[start - 1][1]) == width - 1 > 1:
+        ends_blank = all(not fields[-1].strip() for fields in below)
+        if _is_header(rows[start - 1][1], below) and (ends_blank or not _is_header(below[0], below[1:])):
+            return rows[start - 1][0]
+    return rows[start][0]
+
+
+def _as_wide(header: list[str], below: list[list[str]], notes: list[str]) -> list[str]:
+    """A header with a blank name for the field that the rows have more: their last one, or the name of the row."""
+    if not below or any(len(fields) != len(header) + 1 for fields in below):
+        return header
+    if all(not fields[-1].strip() for fields in below):
+        notes.append("rows end with a delimiter")
+        return [*header, ""]
+    notes.append("rows have one field more than the header: their first one is taken for the name of the row")
+    return ["", *header]
 
 
 def _is_header(first: list[str], rest: list[list[str]]) -> bool:
@@ -178,7 +201,14 @@ def _is_header(first: list[str], rest: list[list[str]]) -> bool:
     return True
 
 
-def _names(header: list[str], where: str, notes: list[str]) -> tuple[str, ...]:
+def header_names(header: list[str], where: str, notes: list[str]) -> tuple[str, ...]:
+    """The names of a header as they are used: without spaces around them, and `column_N` for one that is blank.
+
+    Raises
+    ------
+    SourceUnreadable
+        If a name stands twice.
+    """
     names = [name.strip().strip("\ufeff") for name in header]
     blank = [i for i, name in enumerate(names) if not name]
     for i in blank:
@@ -201,7 +231,7 @@ def refuse_duplicates(names: list[str], where: str) -> None:
     if twice:
         shown = ", ".join(map(repr, twice[:5]))
         raise SourceUnreadable(
-            f"{len(twice)} column name{'s' if len(twice) > 1 else ''} stand twice: {shown}",
+            f"{len(twice)} column name{'s stand' if len(twice) > 1 else ' stands'} twice: {shown}",
             where=f"{where}, the header",
             fix="rename one of each; which one is meant cannot be known",
         )

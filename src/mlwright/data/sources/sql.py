@@ -69,6 +69,7 @@ class SqliteSource:
     def batches(self) -> Iterator[pa.RecordBatch]:
         try:
             connection = sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # another file could be written to
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
         try:
@@ -80,14 +81,15 @@ class SqliteSource:
             while rows := cursor.fetchmany(BATCH_ROWS):
                 columns = [_column(list(values)) for values in zip(*rows, strict=True)]
                 yield pa.RecordBatch.from_arrays(columns, names=names)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, sqlite3.Warning) as error:
             raise self._unreadable(error) from error
         finally:
             connection.close()
 
-    def _unreadable(self, error: sqlite3.Error) -> SourceUnreadable:
+    def _unreadable(self, error: Exception) -> SourceUnreadable:
+        reason = str(error).partition(" with text ")[0]  # what follows is the value of a row
         return SourceUnreadable(
-            f"the database cannot be queried: {error}",
+            f"the database cannot be queried: {reason}",
             where=f"{self._path}, data.source.query",
             fix="check the file and the query",
         )
@@ -136,19 +138,25 @@ class PostgresSource:
             ) from error
         try:
             with dbapi.connect(self._url) as connection, connection.cursor() as cursor:
-                cursor.execute("SET default_transaction_read_only = on")
+                cursor.execute("SET TRANSACTION READ ONLY")
                 cursor.execute(self._query)
                 reader = cursor.fetch_record_batch()
                 refuse_duplicates(reader.schema.names, "data.source.query")
                 for batch in reader:
                     yield _plain(batch)
-        except Error as error:
-            reason = str(error).splitlines()[0].replace(self._url, self.description)
+        except (Error, pa.ArrowException, OSError) as error:
+            reason = self._without_values(str(error).splitlines()[0], while_reading=not isinstance(error, Error))
             raise SourceUnreadable(
                 f"the database cannot be queried: {reason}",
                 where=f"{self.description}, data.source.query",
                 fix="check that the server runs, the user and password, and the query",
             ) from error
+
+    def _without_values(self, reason: str, *, while_reading: bool) -> str:
+        """A message of the server without what it quotes of a row, or of the password in a URL that is written wrongly."""
+        secret = self._url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        reason = reason.replace(self._url, self.description)
+        return re.sub(r'"([^"]+)"', lambda found: "…" if while_reading or found[1] in secret else found[0], reason)
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -16,7 +16,7 @@ K = 1024
 
 @dataclass(slots=True)
 class DistinctSketch:
-    """The K values with the smallest hashes; exact up to K distinct values.
+    """The K values with the smallest hashes; exact below K distinct values.
 
     References
     ----------

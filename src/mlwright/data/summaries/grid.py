@@ -60,11 +60,14 @@ class QuantileGrid:
     keys: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     counts: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
-    def update(self, values: FloatArray) -> None:
-        """Add finite numbers, shape (n,)."""
+    def update(self, values: FloatArray, counts: IntArray | None = None) -> None:
+        """Add finite numbers, shape (n,), and how often each occurred if not once."""
         if len(values) == 0:
             return
-        self.add(*count_cells(values, least_shift=self.shift))
+        if counts is None:
+            self.add(*count_cells(values, least_shift=self.shift))
+        else:
+            self.add(_keys(values), counts, 0)
 
     def merge(self, other: QuantileGrid) -> None:
         """Add the rows of another grid."""
@@ -141,7 +144,8 @@ def cell_bounds(keys: IntArray, shift: int) -> tuple[FloatArray, FloatArray]:
     low = keys << shift
     high = low + ((np.int64(1) << shift) - np.int64(1))
     largest = np.finfo(np.float64).max
-    return np.clip(_values(low), -largest, largest), np.clip(_values(high), -largest, largest)
+    # The outermost cells reach beyond the finite numbers: fmax and fmin take the bound where there is NaN.
+    return np.fmax(_values(low), -largest), np.fmin(_values(high), largest)
 
 
 def count_cells(values: FloatArray, *, least_shift: int = 0) -> tuple[IntArray, IntArray, int]:

@@ -11,7 +11,8 @@ from typing import Any
 class HeavyHitters:
     """At most `size` values with counts; each count is too low by at most `undercount`.
 
-    `undercount` never exceeds the number of rows divided by `size` + 1, so every value more frequent than that is there.
+    Every value more frequent than `undercount` is there. If all rows are given to `update`, `undercount` never exceeds
+    their number divided by `size` + 1.
 
     References
     ----------

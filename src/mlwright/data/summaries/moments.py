@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 class Moments:
     """Central sums of finite numbers; merging is exact up to rounding.
 
+    Numbers beyond 1e75 have fourth powers that no float holds: what cannot be computed is infinite or NaN.
+
     References
     ----------
     Pébay (2008), Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical
@@ -31,23 +33,28 @@ class Moments:
         """Add finite numbers, shape (n,)."""
         if len(values) == 0:
             return
-        mean = float(values.mean())
-        distance = values - mean
-        squared = distance * distance
-        part = Moments(
-            count=len(values),
-            mean=mean,
-            m2=float(squared.sum()),
-            m3=float(squared @ distance),
-            m4=float(squared @ squared),
-            low=float(values.min()),
-            high=float(values.max()),
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(values.mean())
+            distance = values - mean
+            squared = distance * distance
+            part = Moments(
+                count=len(values),
+                mean=mean,
+                m2=float(squared.sum()),
+                m3=float(squared @ distance),
+                m4=float(squared @ squared),
+                low=float(values.min()),
+                high=float(values.max()),
+            )
         self.merge(part)
 
     def merge(self, other: Moments) -> None:
         """Add the rows of another summary."""
         if other.count == 0:
+            return
+        if self.count == 0:
+            for name in self.__slots__:
+                setattr(self, name, getattr(other, name))
             return
         n_a, n_b = self.count, other.count
         n = n_a + n_b
@@ -69,18 +76,20 @@ class Moments:
     @property
     def skewness(self) -> float:
         """0 for a symmetric column."""
-        return float(np.sqrt(self.count) * self.m3 / self.m2**1.5) if self.m2 > 0 else 0.0
+        return float(np.sqrt(self.count) * (self.m3 / self.m2) / np.sqrt(self.m2)) if self.m2 > 0 else 0.0
 
     @property
     def kurtosis(self) -> float:
         """Beyond that of a normal column, so 0 for one."""
-        return float(self.count * self.m4 / self.m2**2 - 3) if self.m2 > 0 else 0.0
+        return float(self.count * (self.m4 / self.m2) / self.m2 - 3) if self.m2 > 0 else 0.0
 
     def state(self) -> dict[str, Any]:
-        """As JSON; the extremes of no rows are null."""
-        state = asdict(self)
-        return state if self.count else {**state, "low": None, "high": None}
+        """As JSON; what could not be computed is null, as are the extremes of no rows."""
+        return {name: value if np.isfinite(value) else None for name, value in asdict(self).items()}
 
     @classmethod
     def of_state(cls, state: dict[str, Any]) -> Moments:
-        return cls() if state["count"] == 0 else cls(**state)
+        if state["count"] == 0:
+            return cls()
+        known: dict[str, Any] = {name: float("nan") if value is None else value for name, value in state.items()}
+        return cls(**known)

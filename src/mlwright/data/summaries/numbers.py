@@ -39,7 +39,9 @@ class NumberSummary:
 
     def update(self, values: FloatArray) -> None:
         """Add numbers without NaN, shape (n,)."""
-        finite = values[np.isfinite(values)] if not np.isfinite(values.sum()) else values
+        with np.errstate(over="ignore", invalid="ignore"):
+            all_finite = np.isfinite(values.sum())
+        finite = values if all_finite else values[np.isfinite(values)]
         self.infinite += len(values) - len(finite)
         if len(finite) == 0:
             return

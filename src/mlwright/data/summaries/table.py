@@ -37,13 +37,25 @@ def kind_of(arrow_type: pa.DataType, column: str) -> Kind:
         return "integer"
     if pa.types.is_floating(arrow_type) or pa.types.is_decimal(arrow_type):
         return "number"
-    if pa.types.is_temporal(arrow_type):
+    if pa.types.is_temporal(arrow_type) and not pa.types.is_interval(arrow_type):
         return "number" if pa.types.is_duration(arrow_type) or pa.types.is_time(arrow_type) else "datetime"
     if pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type) or pa.types.is_string_view(arrow_type):
         return "text"
     if pa.types.is_null(arrow_type):
         return "null"
     raise ColumnOfKind(column, str(arrow_type))
+
+
+def plain(values: pa.Array) -> pa.Array:
+    """The same values in a storage that Arrow computes with: no views of strings, no nulls inside a dictionary."""
+    if pa.types.is_string_view(values.type):
+        return pc.cast(values, pa.large_string())
+    if not pa.types.is_dictionary(values.type):
+        return values
+    levels = plain(values.dictionary)
+    if levels.null_count:
+        return levels.take(values.indices)
+    return values if levels is values.dictionary else pa.DictionaryArray.from_arrays(values.indices, levels)
 
 
 def as_numbers(values: pa.Array, kind: Kind) -> NDArray[np.float64]:
@@ -170,8 +182,9 @@ class TableSummary:
         for name, values in zip(batch.schema.names, batch.columns, strict=True):
             kind = kind_of(values.type, name)
             column = self.columns.setdefault(name, ColumnSummary(kind))
+            whole = plain(values)
             for start in range(0, len(values), _PIECE):
-                column.update(values.slice(start, _PIECE), kind)
+                column.update(whole.slice(start, _PIECE), kind)
 
     def merge(self, other: TableSummary) -> None:
         """Add the rows of another summary."""
