@@ -271,7 +271,8 @@ class DateParts:
 def date_parts(seconds: FloatArray, parts: tuple[str, ...] = _PARTS) -> FloatArray:
     """Parts of moments given as seconds since 1970 in UTC, shape (n_rows, len(parts))."""
     known = np.isfinite(seconds)
-    moments = np.where(known, seconds, 0.0).astype("datetime64[s]")
+    # Rounded down, not towards 0: a fraction of a second before 1970 is in 1969.
+    moments = np.floor(np.where(known, seconds, 0.0)).astype("datetime64[s]")
     days, months, years = (moments.astype(f"datetime64[{unit}]") for unit in "DMY")
     day_number = days.astype(np.int64)
     computed = {

@@ -72,15 +72,32 @@ def save_model(model: Model, folder: Path) -> None:
 
 
 def add_document(folder: Path, name: str, text: str) -> None:
-    """Put a document into a package that is already written."""
-    (folder / "documents").mkdir(exist_ok=True)
-    write_text(folder / "documents" / name, text)
-    _write_manifest(folder)
+    """Put a document into a package that is already written; all other files keep the checksums that they had."""
+    path = folder / "documents" / name
+    manifest = manifest_of(folder)
+    # While it is written it is not listed: a process that is killed in between leaves a package that is whole.
+    if manifest["files"].pop(_name(path, folder), None) is not None:
+        write_json(folder / "manifest.json", manifest)
+    write_text(path, text)
+    manifest["files"][_name(path, folder)] = _checksum(path)
+    write_json(folder / "manifest.json", manifest)
 
 
 def load_model(folder: Path) -> Model:
     """Read a package, verify its checksums and replay its golden rows."""
-    _verify(folder)
+    try:
+        _verify(folder)
+        model = _read(folder)
+        _replay(model, folder / "golden.arrow")
+    except (MlwrightError, MemoryError):
+        raise
+    except Exception as error:
+        # A file that is not ours can make a library raise anything; whatever it is, this is not our package.
+        raise PackageDamaged(f"the package cannot be put together again ({type(error).__name__})", folder) from error
+    return model
+
+
+def _read(folder: Path) -> Model:
     state = read_json(folder / "model.json")
     encoders = [Encoder.of_state(entry) for entry in read_json(folder / "encoders.json")]
     members = tuple(
@@ -92,7 +109,7 @@ def load_model(folder: Path) -> Model:
         )
         for number, entry in enumerate(state["members"])
     )
-    model = Model(
+    return Model(
         task=state["task"],
         classes=tuple(state["classes"]),
         target=state["target"],
@@ -105,8 +122,6 @@ def load_model(folder: Path) -> Model:
         reference=TableSummary.of_state(read_json(folder / "reference.json")),
         facts=state["facts"],
     )
-    _replay(model, folder / "golden.arrow")
-    return model
 
 
 def _model_state(model: Model) -> dict[str, Any]:
@@ -126,12 +141,16 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json")
 
 
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _checksum(path: Path) -> dict[str, Any]:
+    return {"sha256": fingerprint_of_file(path), "bytes": path.stat().st_size}
+
+
 def _write_manifest(folder: Path) -> None:
-    listed = {
-        path.relative_to(folder).as_posix(): {"sha256": fingerprint_of_file(path), "bytes": path.stat().st_size}
-        for path in _files(folder)
-        if not path.name.startswith(".")
-    }
+    listed = {_name(path, folder): _checksum(path) for path in _files(folder) if not path.name.startswith(".")}
     libraries = {name: metadata.version(name) for name in _LIBRARIES}
     manifest = {
         "format_version": FORMAT_VERSION,
@@ -148,7 +167,7 @@ def _verify(folder: Path) -> None:
         raise PackageDamaged("there is no package here", folder)
     manifest = read_json(folder / "manifest.json")
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
-    if not isinstance(version, int):
+    if not isinstance(version, int) or version < 1:
         raise PackageDamaged("this is not the manifest of a package", folder / "manifest.json")
     if version > FORMAT_VERSION:
         raise PackageTooNew(version, folder)

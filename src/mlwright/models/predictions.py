@@ -55,7 +55,8 @@ class Predictions:
             if self.low is not None and self.high is not None:
                 columns |= {"interval_low": self.low, "interval_high": self.high}
             return pa.table(columns)
-        columns = {"prediction": self.decided()}
+        # In the type of all classes, also where few of them or none are decided for.
+        columns = {"prediction": pa.array(self.decided(), pa.array(self.classes).type)}
         for number, value in enumerate(self.classes):
             columns[f"probability_{value}"] = self.probabilities[:, number]
         return pa.table(columns)

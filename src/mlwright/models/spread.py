@@ -11,6 +11,8 @@ from mlwright.data.dataset import FloatArray
 
 _MOST_BINS = 10
 _LEAST_ROWS = 100
+#: With fewer errors their ends do not hold nine of ten new ones.
+_LEAST_ERRORS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class Spread:
 def fit_spread(prediction: FloatArray, target: FloatArray, *, coverage: float = 0.9) -> Spread | None:
     """Learn the spread from out-of-fold predictions; None under 20 rows, where no interval could be honest."""
     n = len(target)
-    if n < 20:
+    if n < _LEAST_ERRORS:
         return None
     bins = int(np.clip(n // _LEAST_ROWS, 1, _MOST_BINS))
     edges = np.unique(np.quantile(prediction, np.arange(1, bins) / bins))
@@ -67,7 +69,9 @@ def fit_spread(prediction: FloatArray, target: FloatArray, *, coverage: float = 
     tail = (1 - coverage) / 2
     below, above = [], []
     for i in range(len(edges) + 1):
-        inside = np.sort(error[number == i]) if (number == i).any() else np.sort(error)
+        # Where many predictions are equal a bin can be nearly empty: it takes the errors of all rows.
+        of_bin = error[number == i]
+        inside = np.sort(of_bin if len(of_bin) >= _LEAST_ERRORS else error)
         m = len(inside)
         # The conformal rank: one row more than were seen, so that the share holds for the next row.
         rank = int(np.floor(tail * (m + 1)))
