@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import bdtrc
 
 from mlwright.checks.context import CheckContext
 from mlwright.checks.quick import OneColumn, quick_out_of_fold, quick_score
 from mlwright.checks.report import CheckResult
-from mlwright.core import named_rng
+from mlwright.core import finite, named_rng
 from mlwright.data import Dataset
 from mlwright.data.dataset import FloatArray, IntArray
 
 #: One column alone: so good is hardly ever honest; so good is looked at; so much above the second best column is odd.
-_CERTAIN = {"classes": 0.95, "numbers": 0.97}
+_CERTAIN = {"classes": 0.97, "numbers": 0.97}
 _SUSPECT = {"classes": 0.75, "numbers": 0.9}
 _AHEAD = {"classes": 0.1, "numbers": 0.2}
+#: What all others must say together: to be as good as columns that say nothing is no sign of anything.
+_TELLING = {"classes": 0.55, "numbers": 0.05}
 _PURE = 0.98
-_MOST_SUSPECTS = 5
+#: Deviations from the middle beyond which numbers are equally far; larger ones would drown all else in rounding.
+_FARTHEST = 1000.0
+#: In few test rows some near copies are there by chance.
+_CHANCE = 0.01
 
 
 def leakage(context: CheckContext) -> Iterator[CheckResult]:
@@ -39,12 +46,10 @@ def leakage(context: CheckContext) -> Iterator[CheckResult]:
             found.append(name)
             yield _leak(context, name, reason, scores[name])
     rest = [name for name in ranked if name not in found]
-    for position, name in enumerate(rest[:_MOST_SUSPECTS]):
-        second = scores[rest[position + 1]].score if position + 1 < len(rest) else 0.5 * (kind == "classes")
-        if scores[name].score < max(_SUSPECT[kind], second + _AHEAD[kind]):
-            break
+    if len(rest) > 1 and scores[rest[0]].score >= max(_SUSPECT[kind], scores[rest[1]].score + _AHEAD[kind]):
+        name = rest[0]
         others = quick_out_of_fold(context.sample, seed=context.seed, leave_out=[name, *found])
-        if _as_good(context, name, scores[name], others.score):
+        if others.score >= _TELLING[kind] and _as_good(context, name, scores[name], others.score):
             found.append(name)
             yield _leak(
                 context,
@@ -54,7 +59,6 @@ def leakage(context: CheckContext) -> Iterator[CheckResult]:
                 scores[name],
                 others.score,
             )
-        break
     if not found:
         best = ranked[0] if ranked else None
         yield CheckResult(
@@ -117,7 +121,7 @@ def contamination(context: CheckContext) -> Iterator[CheckResult]:
     if near is None:
         return
     excess = near.share - near.share_inside
-    many = excess > 0.01 and near.share > 2 * near.share_inside
+    many = excess > 0.01 and near.share > 2 * near.share_inside and near.p_value < _CHANCE
     yield CheckResult(
         check="contamination",
         status="warn" if many else "pass",
@@ -126,7 +130,7 @@ def contamination(context: CheckContext) -> Iterator[CheckResult]:
         advice="remove the copies, or name the column that joins them in data.group; the test flatters otherwise"
         if many
         else "",
-        evidence={"share": near.share, "share_inside_training": near.share_inside},
+        evidence={"share": near.share, "share_inside_training": near.share_inside, "p_value": near.p_value},
         method="distance to the nearest training row over scaled numbers and levels",
         rows="test and training rows, inputs only",
         n=near.n,
@@ -134,11 +138,19 @@ def contamination(context: CheckContext) -> Iterator[CheckResult]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NearCopies:
-    """Which test rows are near copies of training rows, and how common that is inside the training rows."""
+    """Which test rows are near copies of training rows, and how common that is inside the training rows.
 
-    def __init__(self, rows: IntArray, share: float, share_inside: float, n: int) -> None:
-        self.rows, self.share, self.share_inside, self.n = rows, share, share_inside, n
+    `p_value`: how likely so many would be among the test rows if they were as common there as inside (exact for counts
+    of rare events).
+    """
+
+    rows: IntArray
+    share: float
+    share_inside: float
+    p_value: float
+    n: int
 
 
 def near_copies(train: Dataset, test: Dataset, *, seed: int, most: int = 4000) -> NearCopies | None:
@@ -162,7 +174,15 @@ def near_copies(train: Dataset, test: Dataset, *, seed: int, most: int = 4000) -
     cut = min(0.1, 0.2 * float(np.median(own)))
     if cut <= 0:
         cut = 1e-9
-    return NearCopies(tests[to_train <= cut], float((to_train <= cut).mean()), float((own <= cut).mean()), len(tests))
+    near, near_inside = to_train <= cut, own <= cut
+    found, of_all = int(near.sum()), int(near.sum() + near_inside.sum())
+    return NearCopies(
+        rows=tests[near],
+        share=float(near.mean()),
+        share_inside=float(near_inside.mean()),
+        p_value=float(bdtrc(found - 1, of_all, len(tests) / (len(tests) + len(inside)))) if found else 1.0,
+        n=len(tests),
+    )
 
 
 def _points(train: Dataset, test: Dataset) -> tuple[FloatArray, FloatArray]:
@@ -180,13 +200,14 @@ def _points(train: Dataset, test: Dataset) -> tuple[FloatArray, FloatArray]:
                 parts_a.append(np.r_[[level == name for level in levels], False].astype(float)[codes] * 0.7)
                 parts_b.append(np.r_[[level == name for level in test_levels], False].astype(float)[test_codes] * 0.7)
             continue
-        x, z = train.numbers(column.name), test.numbers(column.name)
+        x, z = (np.clip(side.numbers(column.name), -1e100, 1e100) for side in (train, test))  # no square is infinite
         if not np.isfinite(x).any():
             continue
         middle = np.nanmedian(x)
         spread = np.nanstd(np.clip(x, *np.nanquantile(x, [0.01, 0.99]))) or 1.0
-        parts_a.append(np.nan_to_num((x - middle) / spread))
-        parts_b.append(np.nan_to_num((z - middle) / spread))
+        with np.errstate(over="ignore"):
+            parts_a.append(np.nan_to_num(np.clip((x - middle) / spread, -_FARTHEST, _FARTHEST)))
+            parts_b.append(np.nan_to_num(np.clip((z - middle) / spread, -_FARTHEST, _FARTHEST)))
     if not parts_a:
         return np.zeros((len(train), 0)), np.zeros((len(test), 0))
     return np.column_stack(parts_a).astype(np.float32), np.column_stack(parts_b).astype(np.float32)
@@ -293,7 +314,7 @@ def time_leakage(context: CheckContext) -> Iterator[CheckResult]:
         advice=f"if it will be used on later rows, set data.time: {dated[0].name}; the test then goes forward in time"
         if large
         else "",
-        evidence={"gap": gap, "standard_error": error},
+        evidence={"gap": gap, "standard_error": finite(error)},
         method="quick model trained before and tested after four points in time, against random rows of equal number",
         rows="training rows",
         n=len(sample),
@@ -321,9 +342,7 @@ def _trained_on(sample: Dataset, train: IntArray, test: IntArray, seed: int) -> 
     """The score on some rows of a quick model trained on others."""
     rows = np.concatenate([train, test])
     part = sample.take(rows)
-    if sample.task != "regression" and (
-        len(np.unique(part.y[: len(train)])) < 2 or len(np.unique(part.y[len(train) :])) < 2
-    ):
+    if min(len(np.unique(part.y[: len(train)])), len(np.unique(part.y[len(train) :]))) < 2:
         return None
     folds = np.r_[np.ones(len(train), dtype=np.int64), np.zeros(len(test), dtype=np.int64)]
     prediction = quick_out_of_fold(part, seed=seed, folds=folds).prediction[len(train) :]

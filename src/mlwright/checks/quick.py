@@ -17,7 +17,7 @@ from mlwright.statistics import METRICS, Scored
 
 _FOLDS = 5
 _BINS = 64
-_SMOOTHING = 5.0
+_SMOOTHING = {"classes": 5.0, "numbers": 1.0}
 _MOST_CLASSES = 10
 
 
@@ -45,15 +45,15 @@ def fold_numbers(dataset: Dataset, *, seed: int, folds: int = _FOLDS) -> IntArra
     return numbers
 
 
-def bins_of(dataset: Dataset, column: Column) -> IntArray:
-    """Each value as the number of a bin or level from 1, missing as 0, shape (n_rows,)."""
+def bins_of(dataset: Dataset, column: Column, *, most: int = _BINS) -> IntArray:
+    """Each value as the number of a bin (of which there are at most so many) or level from 1, missing as 0."""
     if column.type in {"category", "text", "identifier"}:
         return dataset.levels(column.name)[0] + 1
     numbers = dataset.numbers(column.name)
     known = np.isfinite(numbers)
     if not known.any():
         return np.zeros(len(numbers), dtype=np.int64)
-    edges = np.unique(np.quantile(numbers[known], np.arange(1, _BINS) / _BINS))
+    edges = np.unique(np.quantile(numbers[known], np.arange(1, most) / most))
     bins = np.zeros(len(numbers), dtype=np.int64)
     bins[known] = 1 + np.searchsorted(edges, numbers[known], side="left")
     return bins
@@ -70,7 +70,7 @@ def targets_of(dataset: Dataset) -> FloatArray:
     return np.column_stack([(y == k).astype(np.float64) for k in classes])
 
 
-def cross_fitted_means(bins: IntArray, targets: FloatArray, folds: IntArray) -> FloatArray:
+def cross_fitted_means(bins: IntArray, targets: FloatArray, folds: IntArray, *, smoothing: float) -> FloatArray:
     """For each row the mean target of its bin in the other folds, drawn a little towards the mean of all."""
     width, k = int(bins.max()) + 1, int(folds.max()) + 1
     cell = folds * width + bins
@@ -80,7 +80,7 @@ def cross_fitted_means(bins: IntArray, targets: FloatArray, folds: IntArray) -> 
         sums = np.bincount(cell, weights=target, minlength=k * width).reshape(k, width)
         others, n_others = sums.sum(axis=0) - sums, counts.sum(axis=0) - counts
         overall = (others.sum(axis=1) / np.maximum(n_others.sum(axis=1), 1))[:, None]
-        means = (others + _SMOOTHING * overall) / (n_others + _SMOOTHING)
+        means = (others + smoothing * overall) / (n_others + smoothing)
         predicted[:, j] = means[folds, bins]
     return predicted
 
@@ -92,11 +92,14 @@ def one_column_scores(dataset: Dataset, *, seed: int) -> dict[str, OneColumn]:
 
 
 def _one_column(dataset: Dataset, column: Column, targets: FloatArray, folds: IntArray) -> OneColumn:
-    bins = bins_of(dataset, column)
-    predicted = cross_fitted_means(bins, targets, folds)
     if dataset.task == "regression":
+        # The means themselves count here, not only their order: a few rows in each bin must tell them well.
+        bins = bins_of(dataset, column, most=int(np.clip(len(dataset) // 20, 8, _BINS)))
+        predicted = cross_fitted_means(bins, targets, folds, smoothing=_SMOOTHING["numbers"])
         error, spread = ((predicted - targets) ** 2).mean(), targets.var()
         return OneColumn(score=float(max(1 - error / spread, 0.0)) if spread > 0 else 0.0)
+    bins = bins_of(dataset, column)
+    predicted = cross_fitted_means(bins, targets, folds, smoothing=_SMOOTHING["classes"])
     auc = METRICS["roc_auc"]
     scores = [
         auc.compute(Scored(target=target, prediction=guess))
