@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from mlwright.features import Encoder, Matrix, View, fit_encoder
 from mlwright.models import FAMILIES, Calibration, FitJob, Member, Model, Rows, fit_calibration, fit_spread
 from mlwright.search.ensemble import Ensemble, choose_members
 from mlwright.search.folds import monotonic_signs
-from mlwright.search.trials import Trials
+from mlwright.search.trials import Trial, Trials
 from mlwright.spec import Spec
 from mlwright.statistics import METRICS, Scored, break_even_threshold
 
@@ -142,7 +143,7 @@ def _fit_members(
             rows=Rows(matrix=matrix, y=train.y, weight=train.weight),
             parameters=trial.parameters,
             seed=named_seed(seed, "refit", refit.trial, refit.number),
-            deadline=deadline,
+            deadline=_allowed(deadline, trial),
             settled=trial.settled,
             monotonic=monotonic_signs(matrix, train, spec.constraints.monotonic),
         )
@@ -150,8 +151,18 @@ def _fit_members(
 
     workers = max(min(spec.budget.workers, os.cpu_count() or 1, len(refits)), 1)
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="mlwright-refit") as pool:
-        members = tuple(pool.map(fit, refits))
-    return {view: encoder for view, (encoder, _) in encoded.items()}, members
+        fitted = list(pool.map(fit, refits))
+    whole = [member for member in fitted if not member.estimator.cut] or fitted
+    total = sum(member.weight for member in whole)
+    members = tuple(replace(member, weight=member.weight / total) for member in whole)
+    used = {member.view for member in members}
+    return {view: encoder for view, (encoder, _) in encoded.items() if view in used}, members
+
+
+def _allowed(deadline: Deadline, trial: Trial) -> Deadline:
+    """What is left, but never less than the fit should take and half as much again: half a fit is worse than a late one."""
+    left = max(deadline.remaining(), 1.5 * trial.refit_seconds + 0.5)
+    return Deadline(seconds=deadline.elapsed() + left, started=deadline.started, clock=deadline.clock)
 
 
 def _within(deadline: Deadline, ensemble: Ensemble, trials: Trials, workers: int) -> list[_Refit]:

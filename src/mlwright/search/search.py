@@ -10,12 +10,13 @@ import numpy as np
 from mlwright.core import Deadline, Progress, Stage, silent, stage
 from mlwright.data import Dataset, SplitPlan, fold_rows
 from mlwright.models import FAMILIES
+from mlwright.search.assembly import SEEDS
 from mlwright.search.folds import EncodedFolds, TrialPlan, cross_validate
 from mlwright.search.trials import MemoryStore, Trial, Trials, TrialStore
 from mlwright.spec import Spec
 from mlwright.statistics import Metric, objective_of
 
-#: Of the budget, for fitting the chosen members on all rows.
+#: Of the budget, at least, for fitting the chosen members on all rows.
 REFIT_SHARE = 0.2
 #: Families in the order in which their first candidates are tried: what is known without a model, then the likely best.
 _ORDER = ("constant", "lightgbm", "linear")
@@ -116,7 +117,7 @@ def _try_all(
         if known is not None and known.status in {"finished", "failed"}:
             made.append(known)
             continue
-        until = deadline.keeping(REFIT_SHARE)
+        until = deadline.keeping(_share_for_refit(made, deadline, workers))
         cost = _predicted_cost(planned, made)
         if any(trial.usable for trial in made if trial.family != "constant") and until.remaining() < 0.7 * cost:
             stopped = "the budget is used up"
@@ -152,6 +153,13 @@ def _try_all(
         stopped, done=min(deadline.elapsed(), deadline.seconds), total=deadline.seconds, best=_best(made, objective)
     )
     return made, stopped
+
+
+def _share_for_refit(made: list[Trial], deadline: Deadline, workers: int) -> float:
+    """What must be kept of the budget so that whatever is chosen can be fitted on all rows, with room for a slow moment."""
+    longest = max((trial.refit_seconds for trial in made if trial.usable), default=0.0)
+    fits = -(-max(SEEDS.values()) // workers)
+    return float(np.clip(1.5 * longest * fits / deadline.seconds, REFIT_SHARE, 0.5))
 
 
 def _predicted_cost(planned: TrialPlan, made: list[Trial]) -> float:
