@@ -145,7 +145,7 @@ def test_no_level_is_kept_that_the_training_rows_do_not_have(rich: Dataset, view
 
 def test_codes_keep_missing_values_and_number_levels_by_how_common_they_are(rich: Dataset) -> None:
     encoder, matrix = fit_encoder(rich, "codes")
-    city, age = (matrix.values[:, encoder.features_of(name)[0]] for name in ("city", "age"))
+    city, age = (matrix.values[:, encoder.features_by_column()[name][0]] for name in ("city", "age"))
     names = rich.table.column("city").to_pylist()
     assert [np.isnan(value) for value in city] == [name is None for name in names]
     assert [city[names.index(name)] for name in ("Paris", "Rome", "Oslo", "Bern")] == [0, 1, 2, 3]
@@ -179,7 +179,7 @@ def test_unseen_levels_and_new_missing_values_have_their_answers() -> None:
 
     def features(view: View, column: str) -> list[list[float]]:
         encoder, _ = fit_encoder(train, view)
-        values: list[list[float]] = encoder.encode(new.table).values[:, encoder.features_of(column)].tolist()
+        values: list[list[float]] = encoder.encode(new.table).values[:, encoder.features_by_column()[column]].tolist()
         return values
 
     nan = pytest.approx(np.nan, nan_ok=True)
@@ -193,7 +193,9 @@ def test_unseen_levels_and_new_missing_values_have_their_answers() -> None:
     assert missing[31] == pytest.approx(0.0, abs=1e-9)  # it never was missing, so nothing is known but the mean of all
     far, gone = features("dense", "size")
     encoder, matrix = fit_encoder(train, "dense")
-    assert far == [matrix.values[:, encoder.features_of("size")[0]].max()]  # cut off where the training rows end
+    assert far == [
+        matrix.values[:, encoder.features_by_column()["size"][0]].max()
+    ]  # cut off where the training rows end
     assert gone == [0.0]
     assert features("dense", "day")[1] == [0.0] * 6
     assert features("dense", "text") == [[pytest.approx(np.log(3))] + [0.0] * 4, [0.0] * 5]
@@ -240,11 +242,11 @@ def _mean_of(row: int, names: list[str], y: list[object]) -> float:
 def test_features_of_a_column_are_where_their_names_are(rich: Dataset) -> None:
     for view in VIEWS:
         encoder, matrix = fit_encoder(rich, view)
-        positions = {name: encoder.features_of(name) for name in encoder.columns}
+        positions = encoder.features_by_column()
         assert sorted(p for found in positions.values() for p in found) == list(range(len(matrix.names)))
         for name, found in positions.items():
             assert all(matrix.names[p].startswith(name) for p in found)
-        assert encoder.features_of("no such column") == []
+        assert list(positions) == encoder.columns
         assert sorted(encoder.columns) == sorted(rich.features)
 
 
@@ -264,7 +266,12 @@ def test_of_the_time_column_only_what_comes_again_is_a_feature() -> None:
     dataset = dataset_of(frame, "bought", data={"id": "customer_id", "time": "at"})
     for view in VIEWS:
         encoder, matrix = fit_encoder(dataset, view)
-        assert [matrix.names[i] for i in encoder.features_of("at")] == ["at month", "at day", "at weekday", "at hour"]
+        assert [matrix.names[i] for i in encoder.features_by_column()["at"]] == [
+            "at month",
+            "at day",
+            "at weekday",
+            "at hour",
+        ]
 
 
 def test_without_a_feature_the_matrix_has_rows_and_no_columns(rich: Dataset) -> None:

@@ -10,6 +10,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 import yaml
 from tests.support import diabetes_frame, wine_frame
@@ -102,6 +104,28 @@ def test_values_of_the_data_cannot_become_markup(tmp_path: Path) -> None:
     assert "<script>" not in text
     assert "<b>hue</b>" not in text
     assert "&lt;b&gt;hue&lt;/b&gt;" in text
+
+
+def test_where_nothing_is_related_the_page_says_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = {f"c{i}": rng.normal(size=120) for i in range(3)}
+    pl.DataFrame({**noise, "y": rng.permutation(["a", "b"] * 60)}).write_csv(tmp_path / "t.csv")
+    tree: dict[str, Any] = {"data": {"source": "t.csv", "target": "y"}, "budget": {"seconds": 20, "trials": 2}}
+    text = run_workflow(Spec.of(tree).at(tmp_path)).folder.report_path.read_text()
+    assert "no feature has to do with the target beyond chance" in text
+
+
+def test_of_very_many_columns_the_page_shows_those_that_the_model_uses(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 700))
+    frame = pl.DataFrame({f"c{i}": x[:, i] for i in range(700)})
+    frame.with_columns(y=pl.Series(np.where(x[:, 650] > 0, "a", "b"))).write_csv(tmp_path / "t.csv")
+    tree: dict[str, Any] = {"data": {"source": "t.csv", "target": "y"}, "budget": {"seconds": 20, "trials": 2}}
+    spec = Spec.of({**tree, "data": {**tree["data"], "columns": {"c650": {"known_in_time": True}}}})
+    text = run_workflow(spec.at(tmp_path)).folder.report_path.read_text()
+    assert "701 columns" in text
+    assert "<td><b>c650</b></td>" in text
+    assert text.count('<td class="why">') < 3000
 
 
 def test_other_tasks_have_their_own_pages(other: Run) -> None:

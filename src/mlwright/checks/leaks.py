@@ -24,6 +24,7 @@ _TELLING = {"classes": 0.55, "numbers": 0.05}
 _PURE = 0.98
 #: Deviations from the middle beyond which numbers are equally far; larger ones would drown all else in rounding.
 _FARTHEST = 1000.0
+_TILE = (512, 4096)
 #: In few test rows some near copies are there by chance.
 _CHANCE = 0.01
 
@@ -215,16 +216,20 @@ def _points(train: Dataset, test: Dataset) -> tuple[FloatArray, FloatArray]:
 
 def _nearest(points: FloatArray, among: FloatArray, itself: IntArray | None) -> FloatArray:
     """Distance from each point to the nearest other one."""
-    squares = (among**2).sum(axis=1)
-    nearest = np.empty(len(points))
-    block = max(int(4e7 // max(len(among), 1)), 1)
-    for start in range(0, len(points), block):
-        part = points[start : start + block]
-        distance = squares[None, :] - 2 * part @ among.T + (part**2).sum(axis=1)[:, None]
-        if itself is not None:
-            distance[np.arange(len(part)), itself[start : start + block]] = np.inf
-        nearest[start : start + block] = np.sqrt(np.maximum(distance.min(axis=1), 0.0))
-    return nearest
+    # |a - b|² = |a|² + (|b|² - 2 a·b), the bracket as one product of matrices; in tiles that stay in the cache.
+    with_length = np.column_stack([-2 * among, (among**2).sum(axis=1)])
+    with_one = np.column_stack([points, np.ones(len(points), dtype=points.dtype)])
+    nearest = np.full(len(points), np.inf)
+    for first in range(0, len(among), _TILE[1]):
+        others = with_length[first : first + _TILE[1]].T
+        for start in range(0, len(points), _TILE[0]):
+            bracket = with_one[start : start + _TILE[0]] @ others
+            if itself is not None:
+                own = itself[start : start + _TILE[0]] - first
+                here = np.flatnonzero((own >= 0) & (own < bracket.shape[1]))
+                bracket[here, own[here]] = np.inf
+            nearest[start : start + _TILE[0]] = np.minimum(nearest[start : start + _TILE[0]], bracket.min(axis=1))
+    return np.asarray(np.sqrt(np.maximum(nearest + (points**2).sum(axis=1), 0.0)))
 
 
 def duplicates(context: CheckContext) -> Iterator[CheckResult]:

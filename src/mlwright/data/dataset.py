@@ -163,8 +163,13 @@ def _floats(values: pa.ChunkedArray | pa.Array) -> FloatArray:
 
 
 def column_as_levels(values: pa.ChunkedArray | pa.Array) -> tuple[IntArray, list[str]]:
-    """Any typed column as numbers of levels (-1 for missing), shape (n_rows,), and the texts of the levels."""
+    """Any typed column as numbers of levels (-1 for missing), shape (n_rows,), and the texts of the levels.
+
+    Levels that no row has may be among them, but never more levels than rows.
+    """
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if pa.types.is_dictionary(array.type) and len(array.dictionary) > len(array):
+        array = array.dictionary_decode()  # a few rows of a table with a million levels
     if not pa.types.is_dictionary(array.type):
         text = array if pa.types.is_string(array.type) else pc.cast(array, pa.string())
         array = pc.dictionary_encode(text)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlwright.data.schema import ValueReading
@@ -18,6 +19,9 @@ MISSING_WORDS = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", "(null)", "#nul
 #: Missing in a column of numbers or dates, where they cannot be anything else.
 MISSING_AMONG_NUMBERS = ("-", "--", ".", "none", "missing", "unknown", "n.a.", "nd", "inf", "-inf", "infinity")
 
+#: As numbers are written by machines; and how codes are that only look like numbers.
+_PLAIN = ValueReading()
+_CODE = r"^0[0-9]+$"
 _AFFIXES = ("$", "€", "£", "¥", "%", "USD", "EUR", "GBP", "CHF", "JPY", "kr", "zł")
 _BODY = r"[+-]?(?:\d[\d.,' \u00a0\u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?"
 _AFFIX = "|".join(map(re.escape, _AFFIXES))
@@ -38,17 +42,21 @@ def guess_numbers(values: Sequence[str], counts: NDArray[np.int64]) -> Guess | N
 
     None where the values are codes: numbers with zeros in front, which must stay text.
     """
+    texts = pa.array(values, pa.string())
+    if text_to_numbers(texts, _PLAIN).null_count == 0:  # the usual case, without a look at every sign
+        codes = pc.any(pc.match_substring_regex(texts, _CODE)).as_py()
+        return None if codes else Guess(_PLAIN, 1.0)
     found = [_NUMBER.fullmatch(value) for value in values]
     hit = np.array([match is not None for match in found], dtype=bool)
     if not hit.any() or float(counts[hit].sum() / counts.sum()) < 0.5:
         return None
     bodies = [match[2].strip() for match in found if match]
-    if any(re.fullmatch(r"0\d+", body) for body in bodies):
+    if any(re.match(_CODE, body) for body in bodies):
         return None
     affixes = tuple(sorted({a for match in found if match for a in (match[1], match[3]) if a}))
     decimal, thousands = _signs(bodies)
     reading = ValueReading(decimal=decimal, thousands=thousands, affixes=affixes)
-    read = text_to_numbers(pa.array(values, pa.string()), reading)
+    read = text_to_numbers(texts, reading)
     fits = np.asarray(read.is_valid())
     remark = []
     if decimal == ",":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from mlwright.spec import Spec
 
 #: Raw rows are kept between the two looks at them if they take no more than this; else the source is read again.
 _KEEP_BYTES = 512 << 20
+_JOIN_BYTES = 64 << 20
 
 
 def read(spec: Spec, frame: Any | None = None, *, progress: Progress = silent) -> Dataset:
@@ -42,7 +44,7 @@ def read(spec: Spec, frame: Any | None = None, *, progress: Progress = silent) -
     with stage("read", progress) as report:
         source = open_for(spec, frame)
         report.advance(f"summarising {source.description}")
-        rows = _Rows(source, set(spec.data.must_not_use) - set(spec.data.sensitive), report.advance)
+        rows = _Rows(source, _of_no_use(spec), report.advance)
         summary = TableSummary()
         for batch in rows.batches():
             summary.update(batch)
@@ -59,6 +61,12 @@ def read(spec: Spec, frame: Any | None = None, *, progress: Progress = silent) -
         schema = assign_roles(spec, schema, target)
         report.advance(f"reading {summary.rows:,} rows")
         return _typed(rows, schema, target, source)
+
+
+def _of_no_use(spec: Spec) -> set[str]:
+    """Columns that the spec names only to leave them out; they need not even be readable."""
+    mentions = Counter(name for name, _ in required_columns(spec))
+    return {name for name in spec.data.must_not_use if mentions[name] == 1}
 
 
 def open_for(spec: Spec, frame: Any | None = None) -> Source:
@@ -84,8 +92,7 @@ class _Rows:
             yield from self._kept
             return
         size = done = 0
-        for raw in self._source.batches():
-            batch = self._usable(raw)
+        for batch in _joined(self._usable(raw) for raw in self._source.batches()):
             done += batch.num_rows
             self._advance(f"{done:,} rows", done=done)
             if not self._complete and self._kept is not None:
@@ -106,6 +113,24 @@ class _Rows:
         if not self.left_out:
             return batch
         return batch.select([name for name in batch.schema.names if name not in self.left_out])
+
+
+def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows with small neighbouring batches as one: a batch costs something per column, however few its rows."""
+    waiting: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        if waiting and (size + batch.nbytes > _JOIN_BYTES or batch.schema != waiting[0].schema):
+            yield _one(waiting)
+            waiting, size = [], 0
+        waiting.append(batch)
+        size += batch.nbytes
+    if waiting:
+        yield _one(waiting)
+
+
+def _one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 def _typed(rows: _Rows, schema: Schema, target: Target, source: Source) -> Dataset:

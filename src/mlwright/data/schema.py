@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -79,6 +79,10 @@ class Schema:
     """The columns of a table, in order."""
 
     columns: tuple[Column, ...]
+    _by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {column.name: column for column in self.columns})
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -87,13 +91,12 @@ class Schema:
         return len(self.columns)
 
     def __contains__(self, name: object) -> bool:
-        return any(column.name == name for column in self.columns)
+        return name in self._by_name
 
     def __getitem__(self, name: str) -> Column:
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise ColumnNotFound(name, self.names, where="the schema")
+        if name not in self._by_name:
+            raise ColumnNotFound(name, self.names, where="the schema")
+        return self._by_name[name]
 
     @property
     def names(self) -> list[str]:

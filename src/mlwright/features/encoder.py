@@ -63,14 +63,13 @@ class Encoder:
         values = np.hstack(parts) if parts else np.zeros((n_rows, 0))
         return Matrix(values=values, names=tuple(names), categorical=tuple(categorical))
 
-    def features_of(self, column: str) -> list[int]:
-        """Positions of the features that a column makes."""
-        positions: list[int] = []
+    def features_by_column(self) -> dict[str, list[int]]:
+        """Of each column the positions of the features that it makes."""
+        positions: dict[str, list[int]] = {}
         start = 0
         for step in self.steps:
             width = len(step.names())
-            if step.column == column:
-                positions.extend(range(start, start + width))
+            positions.setdefault(step.column, []).extend(range(start, start + width))
             start += width
         return positions
 

@@ -45,7 +45,7 @@ def _drawn(column: Column, summary: ColumnSummary | None, rng: np.random.Generat
         return [levels[i] for i in rng.integers(0, len(levels), N_ROWS)] if levels else [None] * N_ROWS
     if summary is None or summary.numbers is None or summary.numbers.grid.count == 0:
         return [None] * N_ROWS
-    numbers = [summary.numbers.grid.quantile(q) for q in rng.random(N_ROWS)]
+    numbers: list[float] = summary.numbers.grid.quantiles(rng.random(N_ROWS)).tolist()
     if column.type == "boolean":
         return [value >= 0.5 for value in numbers]
     if column.type == "integer":

@@ -115,9 +115,10 @@ class Model:
     def typed(self, rows: Any) -> pa.Table:
         """Raw rows in the types of the schema; what cannot be read is missing."""
         table = to_table(rows)
+        given = set(table.column_names)
         columns = []
         for column in self.schema:
-            if column.name not in table.column_names:
+            if column.name not in given:
                 raise ColumnNotFound(column.name, table.column_names, where="the rows to predict for")
             chunks = table.column(column.name).chunks or [pa.nulls(0)]
             columns.append(
@@ -126,8 +127,14 @@ class Model:
         return pa.table(columns, names=self.schema.names)
 
     def _raw(self, table: pa.Table) -> FloatArray:
-        """What the ensemble says before calibration."""
-        matrices = {view: encoder.encode(table).values for view, encoder in self.encoders.items()}
+        return self.combined(self.encoded(table))
+
+    def encoded(self, table: pa.Table) -> dict[View, FloatArray]:
+        """Typed rows as the matrix of each view, shape (n_rows, n_features)."""
+        return {view: encoder.encode(table).values for view, encoder in self.encoders.items()}
+
+    def combined(self, matrices: Mapping[View, FloatArray]) -> FloatArray:
+        """What the ensemble says of encoded rows, before calibration."""
         return combine([member.estimator.predict(matrices[member.view]) for member in self.members], self.weights)
 
     @property
@@ -145,9 +152,8 @@ class Model:
             of_features = member.estimator.importances()
             if of_features is None:
                 continue
-            encoder = self.encoders[member.view]
-            for name in self.features:
-                total[name] += member.weight * float(of_features[encoder.features_of(name)].sum())
+            for name, features in self.encoders[member.view].features_by_column().items():
+                total[name] += member.weight * float(of_features[features].sum())
         known = sum(total.values())
         return {name: value / known if known else 0.0 for name, value in total.items()}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlwright._version import __version__
+from mlwright.checks import CheckResult
 from mlwright.evaluation import Evaluation, main_metric
 from mlwright.models import FAMILIES, manifest_of
 from mlwright.reports import charts, words
@@ -13,6 +14,10 @@ from mlwright.reports.profile import profile
 from mlwright.reports.templating import rendered
 from mlwright.runs import Run
 from mlwright.statistics import METRICS
+
+
+#: Longer tables make a page that no browser opens with pleasure; the files beside it have all.
+_MOST_LINES = 500
 
 
 def report_page(run: Run) -> str:
@@ -34,9 +39,11 @@ def _view(run: Run) -> Mapping[str, Any]:
         "main": None if evaluation is None else words.main_score(evaluation),
         "open_points": words.open_points(run),
         "limits": words.limits(run),
-        "profile": profile(run.dataset.schema, run.folder.summary()),
-        "checks": [r for r in run.checks if r.check != "association"],
-        "associations": run.checks.of("association")[:12],
+        "profile": profile(run.dataset.schema, run.folder.summary(), first=run.model.importances(), most=_MOST_LINES),
+        "n_columns": len(run.dataset.schema),
+        "most_lines": _MOST_LINES,
+        "checks": [r for r in run.checks if not _of_one_association(r)],
+        "associations": [r for r in run.checks if _of_one_association(r)][:12],
         "objective": METRICS[run.trials.objective],
         "families": {member.family: FAMILIES[member.family] for member in run.model.members},
         "members": _members(run),
@@ -46,6 +53,11 @@ def _view(run: Run) -> Mapping[str, Any]:
         "slice_title": METRICS[main_metric(run.dataset.task)].title,
         "version": __version__,
     }
+
+
+def _of_one_association(result: CheckResult) -> bool:
+    """Those have a table of their own; what is said of all columns together stands among the checks."""
+    return result.check == "association" and result.column is not None
 
 
 def _members(run: Run) -> list[tuple[str, float, int]]:

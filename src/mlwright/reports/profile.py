@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +28,14 @@ class ColumnProfile:
     bars: tuple[float, ...]
 
 
-def profile(schema: Schema, summary: TableSummary) -> list[ColumnProfile]:
-    """A line per column, the target first, then the features, then the others."""
+def profile(schema: Schema, summary: TableSummary, *, first: Mapping[str, float], most: int) -> list[ColumnProfile]:
+    """A line per column: the target, then the features, then the others; of more than `most` those the model uses."""
     order = {"target": 0, "feature": 1}
-    columns = sorted(schema, key=lambda column: order.get(column.role, 2))
-    return [_line(column, summary[column.name]) for column in columns if column.name in summary.columns]
+    columns = [column for column in schema if column.name in summary.columns]
+    if len(columns) > most:
+        columns = sorted(columns, key=lambda column: (order.get(column.role, 2), -first.get(column.name, 0.0)))[:most]
+    columns = sorted(columns, key=lambda column: order.get(column.role, 2))
+    return [_line(column, summary[column.name]) for column in columns]
 
 
 def _line(column: Column, summary: ColumnSummary) -> ColumnProfile:

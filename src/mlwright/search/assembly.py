@@ -69,7 +69,8 @@ def assemble(
                 predictions, out_of_fold.target, weight=out_of_fold.weight, rng=named_rng(seed, "calibration")
             )
         summary = train.summary()
-        read = [name for name in train.schema.names if any(name in e.columns for e in encoders.values())]
+        used = {name for encoder in encoders.values() for name in encoder.columns}
+        read = [name for name in train.schema.names if name in used]
         return Model(
             task=train.task,
             classes=train.classes,

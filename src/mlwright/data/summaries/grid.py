@@ -120,16 +120,20 @@ class QuantileGrid:
 
     def quantile(self, q: float) -> float:
         """The quantile, interpolated inside its cell."""
-        if self.count == 0:
-            return float("nan")
-        rank = min(max(int(np.ceil(q * self.count)), 1), self.count)
+        return float(self.quantiles(np.array([q]))[0])
+
+    def quantiles(self, q: FloatArray) -> FloatArray:
+        """Several quantiles, each interpolated inside its cell, shape (n_quantiles,)."""
         cumulative = np.cumsum(self.counts)
-        cell = int(np.searchsorted(cumulative, rank))
-        low, high, _ = self.cells()
-        if low[cell] == high[cell]:
-            return float(low[cell])
+        count = int(cumulative[-1]) if len(cumulative) else 0
+        if count == 0:
+            return np.full(len(q), np.nan)
+        rank = np.clip(np.ceil(q * count).astype(np.int64), 1, count)
+        cell = np.searchsorted(cumulative, rank)
+        low, high = cell_bounds(self.keys[cell], self.shift)
         inside = (rank - (cumulative[cell] - self.counts[cell]) - 0.5) / self.counts[cell]
-        return float(low[cell] + (high[cell] - low[cell]) * inside)
+        spread = np.where(low == high, 0.0, high / 2 - low / 2)  # halves: the difference may be too large for a float
+        return np.asarray(low + 2 * inside * spread)
 
     def state(self) -> dict[str, Any]:
         return {"shift": self.shift, "keys": pack(self.keys), "counts": pack(self.counts)}
