@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from mlwright.core import Evidence, named_rng
 from mlwright.data import Dataset
+from mlwright.data.dataset import FloatArray, IntArray
 from mlwright.evaluation.slices import row_losses
 from mlwright.models import Model
 from mlwright.statistics import Scored
@@ -50,14 +52,15 @@ def permutation_importances(model: Model, test: Dataset, scored: Scored, *, seed
     before = row_losses(test.task, truth)
     used = model.importances()
     columns = sorted(used, key=lambda name: -used[name])[:_MOST_COLUMNS]
+    matrices = model.encoded(part.table)
+    features = {view: encoder.features_by_column() for view, encoder in model.encoders.items()}
     found = []
     for name in columns:
+        made = [(matrices[view], by_column[name]) for view, by_column in features.items() if name in by_column]
         increase = np.zeros(len(rows))
         for _ in range(_REPEATS):
-            order = rng.permutation(len(rows))
-            position = part.table.column_names.index(name)
-            shuffled = part.table.set_column(position, name, part.table.column(name).take(pa.array(order)))
-            answer = model.predict(_with_table(part, shuffled))
+            with _shuffled(made, rng.permutation(len(rows))):
+                answer = model.answer(model.combined(matrices))
             after = row_losses(
                 test.task, Scored(target=truth.target, prediction=answer.prediction, weight=truth.weight)
             )
@@ -67,7 +70,14 @@ def permutation_importances(model: Model, test: Dataset, scored: Scored, *, seed
     return sorted(found, key=lambda one: -one.loss_increase)
 
 
-def _with_table(dataset: Dataset, table: pa.Table) -> Dataset:
-    from dataclasses import replace
-
-    return replace(dataset, table=table)
+@contextmanager
+def _shuffled(made: Sequence[tuple[FloatArray, list[int]]], order: IntArray) -> Iterator[None]:
+    """Inside, the features that a column makes are those of other rows; the matrices are too large to copy."""
+    before = [matrix[:, features] for matrix, features in made]
+    for (matrix, features), values in zip(made, before, strict=True):
+        matrix[:, features] = values[order]
+    try:
+        yield
+    finally:
+        for (matrix, features), values in zip(made, before, strict=True):
+            matrix[:, features] = values

@@ -15,7 +15,6 @@ from mlwright.reports.templating import rendered
 from mlwright.runs import Run
 from mlwright.statistics import METRICS
 
-
 #: Longer tables make a page that no browser opens with pleasure; the files beside it have all.
 _MOST_LINES = 500
 
