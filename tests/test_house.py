@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 from importlib import import_module
@@ -27,6 +28,11 @@ def test_importing_mlwright_loads_nothing_heavy() -> None:
 def test_a_model_is_loaded_and_asked_without_pages_command_line_or_search() -> None:
     loaded = loaded_by("from mlwright.models import Model")
     assert not loaded & {"altair", "jinja2", "typer", "rich", "mlwright.search", "mlwright.evaluation", "lightgbm"}
+
+
+def test_no_public_name_is_hidden_by_a_package_of_that_name() -> None:
+    packages = {module.name for module in pkgutil.iter_modules(mlwright.__path__)}
+    assert not set(mlwright.__all__) & packages
 
 
 @pytest.mark.parametrize("name", mlwright.__all__)

@@ -1,8 +1,8 @@
 """From a business question and a table to a proven, documented model.
 
-Start at `run` (everything at once), at the stages it is made of (`workflow`), or at `Classifier` and `Regressor`
-(scikit-learn estimators over the same search). Names are loaded when they are first used, so that importing
-mlwright costs nothing.
+Start at `run` (everything at once), at the stages it is made of (`workflow`; `search` and `assemble` are in
+`mlwright.search`), or at `Classifier` and `Regressor` (scikit-learn estimators over the same search). Names are loaded
+when they are first used, so that importing mlwright costs nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mlwright.evaluation import Evaluation, evaluate
     from mlwright.models import Model
     from mlwright.runs import Run, RunFolder
-    from mlwright.search import assemble, search
     from mlwright.spec import Spec, load_spec
     from mlwright.verification import verify
     from mlwright.workflow import check, evaluate_run, report_run, run, train
@@ -36,7 +35,6 @@ _HOMES = {
     "Run": "runs",
     "RunFolder": "runs",
     "Spec": "spec",
-    "assemble": "search",
     "check": "workflow",
     "evaluate": "evaluation",
     "evaluate_run": "workflow",
@@ -46,7 +44,6 @@ _HOMES = {
     "report_run": "workflow",
     "run": "workflow",
     "run_checks": "checks",
-    "search": "search",
     "split_rows": "data",
     "train": "workflow",
     "verify": "verification",
@@ -64,7 +61,6 @@ __all__ = [
     "RunFolder",
     "Spec",
     "__version__",
-    "assemble",
     "check",
     "evaluate",
     "evaluate_run",
@@ -74,7 +70,6 @@ __all__ = [
     "report_run",
     "run",
     "run_checks",
-    "search",
     "split_rows",
     "train",
     "verify",

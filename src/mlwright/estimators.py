@@ -147,9 +147,9 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]  # scikit-l
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> X, y = load_iris(return_X_y=True)
     >>> classifier = Classifier(budget_s=10, trials=2).fit(X, y)
-    >>> classifier.predict_proba(X.head(2)).shape
+    >>> classifier.predict_proba(X[:2]).shape
     (2, 3)
     """
 
@@ -191,9 +191,9 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]  # scikit-lea
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
-    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> X, y = load_diabetes(return_X_y=True)
     >>> regressor = Regressor(budget_s=10, trials=2).fit(X, y)
-    >>> regressor.predict(X.head(3)).shape
+    >>> regressor.predict(X[:3]).shape
     (3,)
     """
 

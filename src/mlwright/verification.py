@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mlwright.checks import run_checks
 from mlwright.core import Evidence, EvidenceStore, MlwrightError, Progress, silent
+from mlwright.data import plan_split, split_rows
 from mlwright.evaluation import evaluate
-from mlwright.runs import Run, RunFolder, data_evidence, trials_evidence
+from mlwright.runs import Run, RunFolder, RunUnfit, data_evidence, trials_evidence
 from mlwright.search import Trial, Trials, baseline_models, choose_again
 from mlwright.statistics import METRICS, Scored
 from mlwright.workflow import open_run
@@ -59,8 +62,9 @@ class EvidenceDiffers(MlwrightError):
 def verify(folder: RunFolder, frame: Any | None = None, *, progress: Progress = silent) -> Verification:
     """Recompute the evidence of a run.
 
-    The package is loaded (checksums, golden rows), the data is read again (fingerprint), checks, trial scores and the
-    whole evaluation are computed again. Times and sizes can only be measured again, so they are counted but not compared.
+    The package is loaded (checksums, golden rows), the data is read and split again (fingerprint), checks, trial scores and the
+    whole evaluation are computed again; the files that the report is drawn from must say the same. Times and sizes can
+    only be measured again, so they are counted but not computed.
 
     Raises
     ------
@@ -69,8 +73,12 @@ def verify(folder: RunFolder, frame: Any | None = None, *, progress: Progress = 
     """
     stored = folder.evidence()
     made = open_run(folder, frame, progress=progress)
+    _same_split(made)
     again = EvidenceStore(_computed_again(made, progress))
-    computed = [record for record in stored if record.kind == "computed"]
+    expected = [record for record in again if record.kind == "computed"]
+    # What is called measured but can be computed is compared as well.
+    computable = {record.id for record in expected}
+    computed = [record for record in stored if record.kind == "computed" or record.id in computable]
     differences = [
         Difference(id=record.id, stored=_shown(record), computed=_shown(again.get(record.id)))
         for record in computed
@@ -78,8 +86,13 @@ def verify(folder: RunFolder, frame: Any | None = None, *, progress: Progress = 
     ]
     differences += [
         Difference(id=record.id, stored=None, computed=_shown(record))
-        for record in again
-        if record.kind == "computed" and stored.get(record.id) is None
+        for record in expected
+        if stored.get(record.id) is None
+    ]
+    differences += [
+        Difference(id=record.id, stored=_shown(stored.get(record.id)), computed=f"{_shown(record)} in the run's files")
+        for record in made.evidence()
+        if not _same(record, stored.get(record.id)) and record.id not in {one.id for one in differences}
     ]
     return Verification(
         run=folder.path.name,
@@ -89,11 +102,23 @@ def verify(folder: RunFolder, frame: Any | None = None, *, progress: Progress = 
     )
 
 
+def _same_split(made: Run) -> None:
+    """Scores on rows that the model was fitted on would come out again as well."""
+    again = split_rows(made.dataset, plan_split(made.dataset, made.spec), seed=made.spec.seed)
+    pairs = ((again.train_rows, made.split.train_rows), (again.test_rows, made.split.test_rows))
+    if not all(np.array_equal(one, other) for one, other in pairs):
+        raise RunUnfit(
+            "the rows are not split as the spec and its seed say",
+            where=str(made.folder.path / "split.arrow"),
+            fix="restore the file and the spec of the run from a copy, or make a new run",
+        )
+
+
 def _computed_again(made: Run, progress: Progress) -> list[Evidence]:
     checks = run_checks(made.dataset, made.spec, made.split, progress=progress)
     trials = _rescored(made.trials, made)
     records = [*data_evidence(made.split), *checks.evidence(), *trials_evidence(trials, made.model)]
-    ensemble = choose_again(trials, made.split.train)
+    ensemble = choose_again(trials, made.split.train, made.spec)
     objective = METRICS[trials.objective].name
     records = [
         Evidence(id=r.id, value=ensemble.score, method=r.method, rows=r.rows, n=r.n)
@@ -137,13 +162,11 @@ def _rescored(trials: Trials, made: Run) -> Trials:
 
 
 def _same(a: Evidence, b: Evidence | None) -> bool:
-    if b is None or not _close(a.value, b.value):
-        return False
-    if (a.interval is None) != (b.interval is None):
+    if b is None or a.kind != b.kind or a.n != b.n or not _close(a.value, b.value):
         return False
     if a.interval is None or b.interval is None:
-        return True
-    return _close(a.interval.low, b.interval.low) and _close(a.interval.high, b.interval.high)
+        return a.interval is b.interval
+    return all(_close(getattr(a.interval, end), getattr(b.interval, end)) for end in ("low", "high", "confidence"))
 
 
 def _close(a: object, b: object) -> bool:
@@ -152,9 +175,10 @@ def _close(a: object, b: object) -> bool:
     return a == b
 
 
-def _shown(record: Evidence | None) -> object:
+def _shown(record: Evidence | None) -> str:
     if record is None:
         return "nothing"
-    if record.interval is None:
-        return record.value
-    return f"{record.value} ({record.interval.low} to {record.interval.high})"
+    interval = record.interval
+    ends = "" if interval is None else f" ({interval.low} to {interval.high} with {interval.confidence:.4g} confidence)"
+    rows = "" if record.n is None else f" on {record.n} rows"
+    return f"{record.value!r}{ends}{rows}{', measured' if record.kind == 'measured' else ''}"

@@ -93,13 +93,13 @@ def test_a_test_too_small_for_what_is_asked_is_noticed() -> None:
     assert [result.what.split(":")[0] for result in many.warned("sample_size")] == ["R2"]  # 0.01 is left to 1
 
 
-def test_the_width_of_an_interval_is_forecast_about_right() -> None:
+def test_what_a_bound_must_be_cleared_by_is_forecast_about_right() -> None:
     """Against the spread of the accuracy of a score that is right in 80 of 100 rows."""
     asked = [{"id": "R1", "metric": "accuracy", "min": 0.7, "confidence": 0.95}]
     (result,) = checked(mixed_frame(2000), "bought", "sample_size", requirements=asked).of("sample_size")
     forecast = float(result.evidence["R1.half_width"] or 0)
     accuracies = np.random.default_rng(0).binomial(400, 0.8, 20_000) / 400
-    assert forecast == pytest.approx(np.quantile(accuracies, 0.975) - 0.8, rel=0.05)
+    assert forecast == pytest.approx(np.quantile(accuracies, 0.95) - 0.8, rel=0.05)
 
 
 @pytest.mark.parametrize(("rows", "status"), [(200, "warn"), (6000, "pass")])

@@ -879,7 +879,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         shutil.chown(home, user)
         shutil.chown(password, user)
         for parent in home.parents:  # the folders of pytest are for their owner only
-            if parent.name.startswith("pytest-"):
+            if parent.name.startswith(("pytest-", "popen-")):
                 parent.chmod(0o711)
     data, port = home / "data", free_port()
     make = [

@@ -46,7 +46,7 @@ def test_a_wish_that_is_not_met_is_said_but_does_not_turn_the_verdict(finished: 
     both = replace(finished, evaluation=replace(finished.evaluation, requirements=(must, wish)))
     top = headline(both)
     assert top.tone == "good"
-    assert "R2 (could) is not reached" in top.reason
+    assert "R2 (ROC AUC at least 0.6) is not met" in top.reason
 
 
 def test_an_unscored_run_says_so(finished: Run) -> None:

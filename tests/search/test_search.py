@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.support import breast_cancer_frame, dataset_of, diabetes_frame, mixed_frame, spec_for, wine_frame
 
@@ -113,6 +114,14 @@ def test_finished_trials_are_kept_and_not_made_again(mixed: Dataset, tmp_path: P
     for a, b in zip(first, again, strict=True):
         assert (a.id, a.score, a.settled, a.fold_scores) == (b.id, b.score, dict(b.settled), b.fold_scores)
         np.testing.assert_array_equal(a.predictions, b.predictions)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "{}", '{"format_version": 1, "id": "07-x"}'])
+def test_a_damaged_trial_counts_as_not_made(damage: str, tmp_path: Path) -> None:
+    kept = FolderStore(tmp_path)
+    kept.put(Trial(id="07-x", family="linear", parameters={"name": "x"}, status="failed"))
+    (tmp_path / "07-x" / "trial.json").write_text(damage)
+    assert kept.get("07-x") is None
 
 
 @pytest.mark.parametrize("store", ["memory", "folder"])
@@ -250,6 +259,18 @@ def test_monotonic_constraints_of_the_spec_hold_for_the_model(mixed: Dataset) ->
         answer = model.predict(moved).prediction
         assert before is None or (answer >= before - 1e-12).all()
         before = answer
+
+
+def test_a_family_that_cannot_keep_a_monotonic_constraint_is_no_member_however_good() -> None:
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(2, 500))
+    y = np.where(rng.random(500) < 1 / (1 + np.exp(2 * x - z)), "yes", "no")
+    dataset = dataset_of(pl.DataFrame({"x": x, "z": z, "y": y}), "y")
+    spec = spec_for("y", constraints={"monotonic": {"x": "increasing"}}, budget={"seconds": 20, "trials": 4})
+    model = assemble(search(dataset, spec, plan_split(dataset, spec), seed=0), dataset, spec, seed=0)
+    assert "linear" not in {member.family for member in model.members}
+    answers = model.predict(pl.DataFrame({"x": np.linspace(-3, 3, 50), "z": np.zeros(50)})).prediction
+    assert (np.diff(answers) >= 0).all()
 
 
 def test_every_family_says_what_it_is() -> None:

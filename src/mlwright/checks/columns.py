@@ -181,7 +181,7 @@ def rare_levels(context: CheckContext) -> Iterator[CheckResult]:
     yield CheckResult(
         check="rare_levels",
         status="pass",
-        what=f"{rare_columns} categories have levels with fewer than {_RARE_ROWS} rows"
+        what=f"{rare_columns} categor{'y has' if rare_columns == 1 else 'ies have'} levels with fewer than {_RARE_ROWS} rows"
         + (f"; unseen levels in {worst_share:.1%} of the test rows ({worst})" if worst else ""),
         evidence={"columns": rare_columns, "largest_unseen_share": worst_share},
         method="rows per level",

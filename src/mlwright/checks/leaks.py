@@ -232,6 +232,11 @@ def _nearest(points: FloatArray, among: FloatArray, itself: IntArray | None) -> 
     return np.asarray(np.sqrt(np.maximum(nearest + (points**2).sum(axis=1), 0.0)))
 
 
+def _where_copies_go(context: CheckContext) -> str:
+    by_rows = context.split.plan.kind in {"random", "stratified"}
+    return "; they are kept on one side of the split" if by_rows else "; the split does not keep them together"
+
+
 def duplicates(context: CheckContext) -> Iterator[CheckResult]:
     """Rows that are equal, and equal rows with different targets."""
     from mlwright.data import hash_rows
@@ -248,9 +253,7 @@ def duplicates(context: CheckContext) -> Iterator[CheckResult]:
         check="duplicates",
         status="warn" if copies > 0.01 * n else "pass",
         what=f"{copies:,} rows ({copies / n:.1%}) are copies of another row",
-        advice="find out whether they are recorded twice; they are kept on one side of the split"
-        if copies > 0.01 * n
-        else "",
+        advice="find out whether they are recorded twice" + _where_copies_go(context) if copies > 0.01 * n else "",
         evidence={"rows": copies, "share": copies / n},
         method="hash of all features and the target",
         n=n,

@@ -119,6 +119,7 @@ class CheckReport:
 
     @classmethod
     def of_state(cls, state: dict[str, Any]) -> CheckReport:
+        """The report that had this state."""
         return cls(tuple(CheckResult(**{**entry, "listed": tuple(entry["listed"])}) for entry in state["results"]))
 
     @classmethod

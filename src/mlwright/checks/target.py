@@ -115,7 +115,7 @@ def sample_size(context: CheckContext) -> Iterator[CheckResult]:
             requirement.metric, context.dataset.task, where=context.spec.where("requirements", number, "metric")
         )
     for requirement in requirements:
-        half = _half_width(requirement.metric, y, context.dataset.task, requirement.confidence)
+        half = _half_width(requirement.metric, y, context.dataset.task, z=float(ndtri(requirement.confidence)))
         if half is None:
             continue
         bound = requirement.min if requirement.min is not None else requirement.max
@@ -125,17 +125,17 @@ def sample_size(context: CheckContext) -> Iterator[CheckResult]:
         yield CheckResult(
             check="sample_size",
             status="warn" if wide else "pass",
-            what=f"{requirement.id}: {n:,} test rows tell {requirement.metric} to about ±{half:.3f} "
-            f"at {requirement.confidence:.0%} confidence",
+            what=f"{requirement.id}: with {n:,} test rows {requirement.metric} must lie about {half:.3f} beyond the "
+            f"bound to be proved at {requirement.confidence:.0%} confidence",
             advice="expect `undecided` unless the score clears the bound by that much; bring more rows" if wide else "",
             evidence={f"{requirement.id}.half_width": half},
-            method="normal approximation at the bound that is asked",
+            method="one-sided normal approximation for a score of 0.8",
             rows="test rows",
             n=n,
         )
     if not requirements:
         default = "roc_auc" if context.dataset.task == "binary" else "accuracy"
-        half = _half_width(default, y, context.dataset.task, 0.9)
+        half = _half_width(default, y, context.dataset.task, z=float(ndtri(0.95)))
         if half is not None:
             yield CheckResult(
                 check="sample_size",
@@ -152,14 +152,13 @@ def sample_size(context: CheckContext) -> Iterator[CheckResult]:
 _SHARES = {"accuracy", "precision", "recall", "specificity", "roc_auc", "balanced_accuracy", "f1", "pr_auc"}
 
 
-def _half_width(metric: str, y: FloatArray, task: str, confidence: float) -> float | None:
-    """Half the width of an interval for a score of 0.8, before any model is fitted; None for metrics without a formula.
+def _half_width(metric: str, y: FloatArray, task: str, *, z: float) -> float | None:
+    """`z` standard errors of a score of 0.8, before any model is fitted; None for metrics without a formula.
 
     References
     ----------
     Hanley and McNeil (1982), The meaning and use of the area under a ROC curve, Radiology.
     """
-    z = float(ndtri(0.5 + confidence / 2))
     if metric == "roc_auc" and task == "binary":
         n1, n0 = max(float(y.sum()), 1.0), max(float((1 - y).sum()), 1.0)
         a = 0.8

@@ -20,7 +20,7 @@ app = typer.Typer(
     "mlwright run                                   # train, prove, report\n"
     "mlwright predict latest new.csv -o scored.parquet\n"
     "```\n\n"
-    "Every command takes `--json` for machines and `--debug` for a traceback. "
+    "Every command prints JSON for machines with `--json`, and a traceback with `--debug`. "
     "Exit codes: 0 done, 1 a check or requirement failed, 2 the call, the spec or the data is wrong.",
 )
 spec_app = typer.Typer(no_args_is_help=True, help="About the spec: its JSON Schema, the metrics it may name.")
@@ -64,6 +64,7 @@ def init(
     task: Annotated[str, typer.Option("--task", help="auto, binary, multiclass or regression.")] = "auto",
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the spec.")] = _SPEC,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a spec that is there.")] = False,
+    json_output: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Look at a table and write a commented spec for it.
@@ -73,7 +74,7 @@ def init(
     import json
 
     from mlwright.cli.progress import shown_progress
-    from mlwright.cli.render import console
+    from mlwright.cli.render import console, show_json
     from mlwright.core import write_text
     from mlwright.proposal import SpecExists, propose
     from mlwright.spec import Query, json_schema, write_draft
@@ -82,10 +83,13 @@ def init(
         raise SpecExists("there is a spec already", where=str(out), fix="name another file with -o, or add --force")
     folder = out.resolve().parent
     where = Query(url=source, query=query) if query is not None else source
-    with shown_progress(quiet=quiet) as progress:
+    with shown_progress(quiet=quiet or json_output) as progress:
         draft = propose(where, target, folder=folder, task=task, progress=progress)
     write_text(out, write_draft(draft))
     write_text(folder / "mlwright.schema.json", json.dumps(json_schema(), indent=1) + "\n")
+    if json_output:
+        show_json({"spec": str(out), "task": draft.task, "rows": draft.rows, "set_aside": list(draft.suspects)})
+        return
     say = console()
     say.print(f"wrote [bold]{out}[/]: a {draft.task} task on {draft.rows:,} rows, {len(draft.columns)} columns")
     if draft.suspects:

@@ -48,7 +48,7 @@ class Evidence:
     Attributes
     ----------
     id
-        Dotted path, unique in a run: `evaluation.test.roc_auc`.
+        Dotted path, unique in a run: `test.roc_auc`.
     value
         Null if it could not be computed; `method` then says why.
     method

@@ -25,14 +25,14 @@ Points = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """Of a binary task: all but `scatter`; of more classes: `confusion`; of a regression: `scatter` and `calibration`.
+    """Of a binary task: all but `scatter`; of more classes: `confusion`; of a regression: `scatter`.
 
     Attributes
     ----------
     confusion
         Rows by true class (rows) and decided class (columns).
     calibration
-        For a regression: mean prediction and mean truth by tenths of the prediction, with the middle 90 % of the truth.
+        By tenths of the probability: what was said and what was seen.
     scatter
         Prediction and truth of at most 400 rows.
     """

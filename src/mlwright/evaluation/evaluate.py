@@ -73,6 +73,7 @@ class Evaluation:
 
     @classmethod
     def of_state(cls, state: dict[str, Any]) -> Evaluation:
+        """The evaluation that had this state."""
         return cls(
             task=state["task"],
             n=state["n"],

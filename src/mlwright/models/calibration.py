@@ -98,7 +98,7 @@ def fit_calibration(
     if gain <= 0:
         return Calibration(reason=f"{method} was tried and did not help rows kept apart (log loss {-gain:+.5f})")
     fitted = _fit(method, prediction, target, w)
-    reason = f"{method}, chosen for {n:,} rows; {gain:.5f} less log loss on rows kept apart"
+    reason = f"chosen for {n:,} rows; {gain:.5f} less log loss on rows kept apart"
     return Calibration(method=method, values=fitted.values, reason=reason)
 
 

@@ -89,10 +89,12 @@ def headline(run: Run) -> Headline:
             "open", "Not proven yet", f"{first.id}: {first.sentence()} is neither proved nor refuted.{rows}"
         )
     if asked:
-        others = [r for r in evaluation.requirements if r.outcome == "not met"]
-        held = "Everything that must hold does" if any(r.priority == "must" for r in asked) else "What was asked holds"
-        tail = f"; {', '.join(r.id for r in others)} ({others[0].priority}) is not reached" if others else ""
-        return Headline("good", "Meets what was asked", f"{held}, at the confidence that was asked for{tail}.")
+        others = [r for r in evaluation.requirements if r.outcome != "met"]
+        reason = "Everything that must hold does, at the confidence that was asked for."
+        if others:
+            listed = ", ".join(f"{r.id} ({r.sentence()}) is {r.outcome}" for r in others)
+            return Headline("good", "Meets what must hold", f"{reason} What should or could hold: {listed}.")
+        return Headline("good", "Meets what was asked", reason.replace("must hold does", "was asked holds"))
     if beats_baseline(evaluation):
         reason = "The spec sets no requirements; the gain over the baseline is proved."
         return Headline("good", "Better than no model", reason)

@@ -9,11 +9,13 @@ runs/20261121-071512-3f2a/
   summary.json       the summary of the training rows
   checks.json        what the checks found
   trials/            one folder per trial, written when it is finished
+  search.json        how the search ended: folds, objective, why it stopped
   model/             the package
   predictions.arrow  the test rows: number, target, answer
   evaluation.json    scores, requirements, slices, curves
   evidence.json      every number, with what computed it and on which rows
   report.html  model_card.md
+  .lock              held while a process works on the run
 ```
 """
 
@@ -26,7 +28,8 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -147,15 +150,26 @@ class RunFolder:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What `run.json` says."""
-        tree: dict[str, Any] = read_json(self.path / "run.json")
+        """What `run.json` says.
+
+        Raises
+        ------
+        RunUnfit
+            If it is damaged or of another format.
+        """
+        path = self.path / "run.json"
+        tree: Any = read_json(path)
+        if not isinstance(tree, dict) or not isinstance(tree.get("stages", {}), dict):
+            raise _damaged(path)
         if tree.get("format_version") != FORMAT_VERSION:
             raise RunUnfit(
                 f"the run has format {tree.get('format_version')}, and mlwright {__version__} reads {FORMAT_VERSION}",
                 where=str(self.path),
                 fix="use the version of mlwright that made it",
             )
-        return tree
+        if not {"folder", "stages"} <= tree.keys():
+            raise _damaged(path)
+        return dict(tree)
 
     def done(self, stage: str) -> bool:
         """Whether a stage was finished."""
@@ -204,7 +218,7 @@ class RunFolder:
                 "unlabelled": dataset.unlabelled,
                 "unreadable": dict(dataset.unreadable),
                 "notes": list(dataset.notes),
-                "split": {"kind": plan.kind, "test_share": plan.test_share, "gap": plan.gap, "reason": plan.reason},
+                "split": asdict(plan),
                 "schema": dataset.schema.state(),
             },
         )
@@ -215,19 +229,28 @@ class RunFolder:
 
     def data(self) -> dict[str, Any]:
         """What `data.json` says."""
-        tree: dict[str, Any] = read_json(self.path / "data.json")
-        return tree
+        path = self.path / "data.json"
+        tree: Any = read_json(path)
+        if not isinstance(tree, dict) or not {"fingerprint", "schema", "split"} <= tree.keys():
+            raise _damaged(path)
+        return dict(tree)
 
     def summary(self) -> TableSummary:
         """The summary of the training rows."""
-        return TableSummary.of_state(read_json(self.path / "summary.json"))
+        path = self.path / "summary.json"
+        with _in_plain_words(path):
+            return TableSummary.of_state(read_json(path))
 
     def split(self, dataset: Dataset) -> Split:
         """The split of the rows, as it was made."""
-        plan = SplitPlan(**self.data()["split"])
-        with pa.memory_map(str(self.path / "split.arrow")) as source:
+        with _in_plain_words(self.path / "data.json"):
+            plan = SplitPlan(**self.data()["split"])
+        path = self.path / "split.arrow"
+        with _in_plain_words(path), pa.memory_map(str(path)) as source:
             use = pa.ipc.open_file(source).read_all().column("use").combine_chunks()
-        codes = np.array(use.indices)
+            codes = np.array(use.indices)
+        if len(codes) != len(dataset):
+            raise _damaged(path)
         train, test, left_out = (np.flatnonzero(codes == i) for i in range(3))
         return Split(plan=plan, dataset=dataset, train_rows=train, test_rows=test, left_out=left_out)
 
@@ -235,7 +258,9 @@ class RunFolder:
         write_json(self.path / "checks.json", report.state())
 
     def checks(self) -> CheckReport:
-        return CheckReport.of_state(read_json(self.path / "checks.json"))
+        path = self.path / "checks.json"
+        with _in_plain_words(path):
+            return CheckReport.of_state(read_json(path))
 
     def write_search(self, trials: Trials) -> None:
         """The order of the trials and why the search stopped; the trials themselves are kept already."""
@@ -260,21 +285,26 @@ class RunFolder:
 
     def trials(self) -> Trials:
         """All trials of the search."""
-        state = read_json(self.path / "search.json")
-        kept = {trial.id: trial for trial in self.trial_store().all()}
-        kept |= {entry["id"]: Trial(**entry) for entry in state["left_out"]}
-        trials = tuple(kept[id_] for id_ in state["order"])
-        covered = next(trial.predictions for trial in trials if trial.predictions is not None)
-        rows = np.isfinite(covered if covered.ndim == 1 else covered[:, 0])
-        return Trials(
-            objective=state["objective"],
-            trials=trials,
-            rows=rows,
-            n_folds=state["n_folds"],
-            fit_share=state["fit_share"],
-            seconds=state["seconds"],
-            stopped=state["stopped"],
-        )
+        with _in_plain_words(self.path / "trials"):
+            kept = {trial.id: trial for trial in self.trial_store().all()}
+        path = self.path / "search.json"
+        with _in_plain_words(path):
+            state = read_json(path)
+            kept |= {entry["id"]: Trial(**entry) for entry in state["left_out"]}
+            missing = [id_ for id_ in state["order"] if id_ not in kept]
+            if missing:
+                raise _damaged(self.path / "trials" / missing[0], "a trial is missing")
+            trials = tuple(kept[id_] for id_ in state["order"])
+            covered = next(trial.predictions for trial in trials if trial.predictions is not None)
+            return Trials(
+                objective=state["objective"],
+                trials=trials,
+                rows=np.isfinite(covered if covered.ndim == 1 else covered[:, 0]),
+                n_folds=state["n_folds"],
+                fit_share=state["fit_share"],
+                seconds=state["seconds"],
+                stopped=state["stopped"],
+            )
 
     def write_predictions(self, split: Split, predictions: Predictions) -> None:
         """The answers for the test rows."""
@@ -291,7 +321,10 @@ class RunFolder:
     def evaluation(self) -> Evaluation | None:
         """None if the test rows were not scored yet."""
         path = self.path / "evaluation.json"
-        return Evaluation.of_state(read_json(path)) if path.is_file() else None
+        if not path.is_file():
+            return None
+        with _in_plain_words(path):
+            return Evaluation.of_state(read_json(path))
 
     def write_evidence(self, store: EvidenceStore) -> None:
         store.write(self.path / "evidence.json")
@@ -311,17 +344,23 @@ def all_runs(folder: Path) -> list[RunFolder]:
     if not place.is_dir():
         return []
     found = [path for path in place.iterdir() if (path / "run.json").is_file()]
-    return [RunFolder(path.resolve()) for path in sorted(found, key=lambda path: path.name)]
+    return [RunFolder(path.resolve()) for path in sorted(found, key=_begun)]
+
+
+def _begun(path: Path) -> tuple[str, int, str]:
+    """When a run began: the second is in its name, and its spec is what is written first."""
+    spec = path / FILE_NAME
+    return path.name[: len("20261121-071512")], spec.stat().st_mtime_ns if spec.is_file() else 0, path.name
 
 
 def earlier_tests(folder: RunFolder, split: Split) -> int:
-    """How many other runs of this project have already scored the same test rows."""
+    """How many other runs of this project have already scored the same test rows, as far as they can still be read."""
     key = name_of_test_rows(split)
     count = 0
     for other in all_runs(folder.path.parent.parent):
         if other.path != folder.path:
-            stages = other.state["stages"]
-            count += stages.get("evaluate", {}).get("test_rows") == key
+            with suppress(MlwrightError):  # a damaged run of last year must not stop the one of today
+                count += other.state["stages"].get("evaluate", {}).get("test_rows") == key
     return count
 
 
@@ -330,6 +369,21 @@ def name_of_test_rows(split: Split) -> str:
     digest = hashlib.sha256(split.dataset.fingerprint.encode())
     digest.update(split.test_rows.astype("<i8").tobytes())
     return digest.hexdigest()[:16]
+
+
+def _damaged(path: Path, what: str = "the file is damaged: it is not what a run writes") -> RunUnfit:
+    return RunUnfit(what, where=str(path), fix="restore it from a copy, or make a new run")
+
+
+@contextmanager
+def _in_plain_words(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with the contents of one of our files means that it is not as it was written."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise _damaged(path, "the file is missing") from error
+    except (AttributeError, LookupError, OSError, StopIteration, TypeError, ValueError) as error:
+        raise _damaged(path) from error
 
 
 def _write_table(path: Path, table: pa.Table) -> None:

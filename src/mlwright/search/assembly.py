@@ -53,6 +53,19 @@ def assemble(
     NothingWorked
         If no trial has predictions.
     """
+    return _assembled(_eligible(trials, spec), train, spec, seed, deadline, progress)
+
+
+def _eligible(trials: Trials, spec: Spec) -> Trials:
+    """The trials of families that can keep what the spec demands of a model."""
+    if not any(spec.constraints.monotonic):
+        return trials
+    return replace(trials, trials=tuple(t for t in trials if FAMILIES[t.family].abilities.monotonic))
+
+
+def _assembled(
+    trials: Trials, train: Dataset, spec: Spec, seed: int, deadline: Deadline | None = None, progress: Progress = silent
+) -> Model:
     if not trials.usable:
         raise NothingWorked(trials)
     objective = METRICS[trials.objective]
@@ -94,9 +107,9 @@ def assemble(
         )
 
 
-def choose_again(trials: Trials, train: Dataset) -> Ensemble:
+def choose_again(trials: Trials, train: Dataset, spec: Spec) -> Ensemble:
     """The ensemble that the trials make, as `assemble` chooses it."""
-    return choose_members(trials, _rows_of(train, trials.rows), METRICS[trials.objective])
+    return choose_members(_eligible(trials, spec), _rows_of(train, trials.rows), METRICS[trials.objective])
 
 
 def threshold_of(spec: Spec) -> float:
@@ -218,5 +231,5 @@ def baseline_models(trials: Trials, train: Dataset, spec: Spec, *, seed: int) ->
                 n_folds=trials.n_folds,
                 fit_share=trials.fit_share,
             )
-            listed[name] = assemble(only, train, spec, seed=seed)
+            listed[name] = _assembled(only, train, spec, seed)
     return listed

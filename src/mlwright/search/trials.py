@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pyarrow as pa
 
-from mlwright.core import read_json, whole_folder, write_json
+from mlwright.core import MlwrightError, read_json, whole_folder, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.models import Settled
 
@@ -129,7 +129,10 @@ class FolderStore:
 
     def get(self, id: str) -> Trial | None:  # noqa: A002 - the field is called id in the file
         place = self._folder / id
-        return read_trial(place) if place.is_dir() else None
+        try:
+            return read_trial(place) if place.is_dir() else None
+        except (MlwrightError, OSError, ValueError, KeyError, TypeError):
+            return None  # damaged: it is made again
 
     def put(self, trial: Trial) -> None:
         with whole_folder(self._folder / trial.id) as aside:

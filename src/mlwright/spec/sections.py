@@ -91,7 +91,7 @@ class Data(Section):
     id: str | None = None
     """Names a row; never a feature; repeated in the predictions."""
     time: str | None = None
-    """When the row was known; makes the split go forward in time."""
+    """When the row was known; makes the split go forward in time. Its month, weekday and hour become features."""
     group: str | None = None
     """Rows of one group (a customer, a household, a patient) are never on both sides of a split."""
     weight: str | None = None
@@ -193,7 +193,7 @@ class Decision(Section):
     volume: Volume | None = None
     """How many rows there are to decide on."""
     current_process: ExpressionField | None = None
-    """What is done today, as a rule over columns: `months < 3 and complaints > 0`; every score is shown beside it."""
+    """What is done today, as a rule over columns: `months < 3 and complaints > 0`."""
     label_price: Annotated[float, Field(ge=0)] | None = None
     """What one more labelled row costs."""
 
@@ -282,7 +282,7 @@ class Budget(Section):
     seconds: Annotated[float, Field(ge=1, le=7 * 86400)] = 60.0
     """Wall time for finding and fitting the model."""
     memory_mb: Annotated[float, Field(ge=256)] = 4096.0
-    """Of the whole run."""
+    """Of the whole run; folds that do not fit into a part of it are encoded again instead of kept."""
     workers: Annotated[int, Field(ge=1, le=256)] = 2
     """Fits at the same time."""
     trials: Annotated[int, Field(ge=1)] | None = None
@@ -318,7 +318,7 @@ class Retrain(Section):
 class Operation(Section):
     """What happens once the model answers."""
 
-    label_delay: Duration = timedelta(0)
+    label_delay: Annotated[Duration, Field(json_schema_extra={"default": "0s"})] = timedelta(0)
     """How long it takes until the truth about a row is known."""
     strict_input: bool = False
     """Refuse rows with unseen levels or values out of range instead of answering and counting them."""

@@ -58,7 +58,7 @@ class FileSet:
     def suffix(self) -> str:
         """Of the first file, in lower case, without that of a compression: `.csv` for `a.csv.gz`."""
         suffixes = Path(self.paths[0]).suffixes
-        if suffixes and suffixes[-1].lower() in {".gz", ".bz2", ".zst", ".xz", ".lz4"}:
+        if suffixes and suffixes[-1].lower() in {".gz", ".bz2", ".zst", ".lz4"}:
             suffixes = suffixes[:-1]
         return suffixes[-1].lower() if suffixes else ""
 
