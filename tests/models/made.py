@@ -12,7 +12,7 @@ from tests.support import diabetes_frame, mixed_frame, split_of, wine_frame
 from mlwright.core import Deadline
 from mlwright.data import Split, TableSummary
 from mlwright.features import Encoder, Matrix, View, fit_encoder
-from mlwright.models import FAMILIES, Calibration, FitJob, Member, Model, Rows, Settled, combine, fit_spread
+from mlwright.models import FAMILIES, Calibration, FitJob, Member, Model, Outline, Rows, Settled, combine, fit_spread
 from mlwright.spec import Task
 
 _SETTLED: dict[str, Settled] = {"linear": {"penalty": 0.01}, "lightgbm": {"rounds": 20}, "constant": {}}
@@ -49,7 +49,7 @@ def made(task: Task, families: tuple[str, ...] = ("linear", "lightgbm")) -> Made
             task=task,
             n_classes=max(len(train.classes), 1),
             rows=Rows(matrix=encoded[family.view][1], y=train.y),
-            parameters=family.candidates(task, len(train), len(train.features))[0],
+            parameters=family.candidates(Outline.of(train))[0],
             seed=0,
             deadline=Deadline.after(60),
             settled=_SETTLED[name],

@@ -7,7 +7,7 @@ import numpy as np
 from mlwright.core import Deadline
 from mlwright.data.dataset import FloatArray
 from mlwright.features import Matrix
-from mlwright.models import EstimatorFamily, FitJob, Rows, Settled
+from mlwright.models import EstimatorFamily, FitJob, Outline, Rows, Settled
 from mlwright.spec import Task
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
@@ -28,6 +28,10 @@ def problem(task: Task, n: int = 300, *, seed: int = 0, features: int = 4) -> tu
     return X, np.digitize(raw, [0.0] if task == "binary" else [-1.5, 1.5]).astype(np.float64)
 
 
+def outline(task: Task, X: FloatArray) -> Outline:
+    return Outline(task=task, n_rows=len(X), n_features=X.shape[1], n_classes=N_CLASSES[task])
+
+
 def job(
     family: EstimatorFamily,
     task: Task,
@@ -46,7 +50,7 @@ def job(
         task=task,
         n_classes=N_CLASSES[task],
         rows=Rows(matrix=matrix(X), y=y, weight=weight),
-        parameters=family.candidates(task, len(y), X.shape[1])[candidate],
+        parameters=family.candidates(outline(task, X))[candidate],
         seed=seed,
         deadline=deadline or Deadline.after(60),
         validation=None if validation is None else Rows(matrix=matrix(validation[0]), y=validation[1]),

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.models.problems import TASKS, job, loss, problem
+from tests.models.problems import N_CLASSES, TASKS, job, loss, outline, problem
 
 from mlwright.core import Deadline
 from mlwright.data.dataset import FloatArray
 from mlwright.features import Matrix
-from mlwright.models import FAMILIES, EstimatorFamily, FitJob, Rows, Settled
+from mlwright.models import FAMILIES, EstimatorFamily, FitJob, Outline, Rows, Settled
 from mlwright.spec import Task
 
 every_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
@@ -220,7 +220,7 @@ def test_odd_rows_are_fitted_or_refused_by_an_exception(
         y[:] = 1.0
     if odd == "huge":
         X[:, 0] *= 1e8
-    for candidate in range(len(family.candidates(task, rows, X.shape[1]))):
+    for candidate in range(len(family.candidates(outline(task, X)))):
         made = job(family, task, X, y, validation=(X, y) if validated else None, candidate=candidate)
         if family.name == "lightgbm" and odd in {"one row", "no features"}:
             with pytest.raises(Exception, match=r"Check failed|Forced splits"):  # LightGBM's own, which ends a trial
@@ -255,7 +255,10 @@ def test_importances_are_shares_and_the_column_that_decides_has_the_largest(
 def test_candidates_have_names_that_are_unique_and_parameters_that_are_json(
     family: EstimatorFamily, task: Task, size: tuple[int, int]
 ) -> None:
-    candidates = family.candidates(task, *size)
+    n_rows, n_features = size
+    candidates = family.candidates(
+        Outline(task=task, n_rows=n_rows, n_features=n_features, n_classes=N_CLASSES[task], most_levels=12)
+    )
     assert len({one["name"] for one in candidates}) == len(candidates) >= 1
     json.dumps([dict(one) for one in candidates], allow_nan=False)
 

@@ -15,7 +15,7 @@ from tests.support import breast_cancer_frame, dataset_of, diabetes_frame, mixed
 
 from mlwright.core import Deadline
 from mlwright.data import Dataset, fold_rows, plan_split
-from mlwright.models import FAMILIES, EstimatorFamily, FitJob, Model
+from mlwright.models import FAMILIES, EstimatorFamily, FitJob, Model, Outline
 from mlwright.models.families import LightGbmFamily
 from mlwright.search import (
     EncodedFolds,
@@ -143,7 +143,7 @@ class Failing(LightGbmFamily):
     def __init__(self, fault: str) -> None:
         self.fault = fault
 
-    def candidates(self, task: Any, n_rows: int, n_features: int) -> Sequence[Any]:
+    def candidates(self, outline: Any) -> Sequence[Any]:
         return [{"name": "failing"}]
 
     def fit(self, job: FitJob) -> Any:
@@ -277,5 +277,8 @@ def test_every_family_says_what_it_is() -> None:
     for name, family in FAMILIES.items():
         assert family.name == name
         assert family.sentence.endswith(".")
-        names = [parameters["name"] for parameters in family.candidates("binary", 5000, 20)]
+        names = [
+            parameters["name"]
+            for parameters in family.candidates(Outline(task="binary", n_rows=5000, n_features=20, n_classes=2))
+        ]
         assert len(names) == len(set(names)) >= 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlwright.core import Deadline, Evidence, Interval, bounded, finite, named_rng
 from mlwright.data import Dataset, SplitPlan, fold_rows
-from mlwright.models import FAMILIES
+from mlwright.models import FAMILIES, Outline
 from mlwright.search import EncodedFolds, cross_validate
 from mlwright.search.folds import TrialPlan
 from mlwright.statistics import METRICS, Scored, objective_of, score_with_interval
@@ -73,7 +73,7 @@ def _canaries(shuffled: Dataset, plan: SplitPlan, families: tuple[str, ...], see
     data = EncodedFolds(shuffled, fold_rows(shuffled, plan, _FOLDS, seed=seed), seed=seed)
     for name in families:
         family = FAMILIES[name]
-        parameters = family.candidates(shuffled.task, len(shuffled), len(shuffled.features))[0]
+        parameters = family.candidates(Outline.of(shuffled))[0]
         trial = cross_validate(
             TrialPlan(id=f"canary-{name}", family=family, parameters=parameters),
             data,

@@ -11,9 +11,12 @@ from mlwright.models.families import (
     EstimatorFamily,
     FitJob,
     FittedEstimator,
+    Outline,
     Parameters,
     Rows,
     Settled,
+    Space,
+    Span,
 )
 from mlwright.models.model import Member, Model, combine
 from mlwright.models.package import PackageDamaged, PackageTooNew, add_document, manifest_of, size_in_bytes
@@ -29,12 +32,15 @@ __all__ = [
     "FittedEstimator",
     "Member",
     "Model",
+    "Outline",
     "PackageDamaged",
     "PackageTooNew",
     "Parameters",
     "Predictions",
     "Rows",
     "Settled",
+    "Space",
+    "Span",
     "Spread",
     "add_document",
     "combine",

@@ -19,8 +19,6 @@ from mlwright.search.trials import Trial, Trials
 from mlwright.spec import Spec
 from mlwright.statistics import METRICS, Scored, break_even_threshold
 
-#: A member of trees is fitted with so many seeds, whose mean varies less than one of them.
-SEEDS = {"lightgbm": 2}
 #: More levels than this are not listed in the schema.
 _LISTED_LEVELS = 1000
 
@@ -185,7 +183,7 @@ def _within(deadline: Deadline, ensemble: Ensemble, trials: Trials, workers: int
     left = deadline.remaining() * min(workers, os.cpu_count() or 1)
     for kept, most_seeds in [(len(by_weight), 9), *((kept, 1) for kept in range(len(by_weight), 0, -1))]:
         members = by_weight[:kept]
-        seeds = {trial: min(SEEDS.get(trials[trial].family, 1), most_seeds) for trial, _ in members}
+        seeds = {trial: min(FAMILIES[trials[trial].family].refits, most_seeds) for trial, _ in members}
         cost = sum(trials[trial].refit_seconds * seeds[trial] for trial, _ in members)
         if cost <= 0.8 * left or (kept, most_seeds) == (1, 1):
             total = sum(weight for _, weight in members)

@@ -9,8 +9,7 @@ import numpy as np
 
 from mlwright.core import Deadline, Progress, Stage, silent, stage
 from mlwright.data import Dataset, SplitPlan, fold_rows
-from mlwright.models import FAMILIES
-from mlwright.search.assembly import SEEDS
+from mlwright.models import FAMILIES, Outline
 from mlwright.search.folds import EncodedFolds, TrialPlan, cross_validate
 from mlwright.search.trials import MemoryStore, Trial, Trials, TrialStore
 from mlwright.spec import Spec
@@ -80,7 +79,8 @@ def n_folds(train: Dataset, plan: SplitPlan) -> int:
 
 def plans(train: Dataset) -> list[TrialPlan]:
     """Every candidate in the order in which they are tried: the first of each family, then the others."""
-    listed = {name: list(FAMILIES[name].candidates(train.task, len(train), len(train.features))) for name in _ORDER}
+    outline = Outline.of(train)
+    listed = {name: list(FAMILIES[name].candidates(outline)) for name in _ORDER}
     longest = max(len(candidates) for candidates in listed.values())
     ordered = [
         (name, candidates[position])
@@ -158,7 +158,7 @@ def _try_all(
 def _share_for_refit(made: list[Trial], deadline: Deadline, workers: int) -> float:
     """What must be kept of the budget so that whatever is chosen can be fitted on all rows, with room for a slow moment."""
     longest = max((trial.refit_seconds for trial in made if trial.usable), default=0.0)
-    fits = -(-max(SEEDS.values()) // workers)
+    fits = -(-max(family.refits for family in FAMILIES.values()) // workers)
     return float(np.clip(1.5 * longest * fits / deadline.seconds, REFIT_SHARE, 0.5))
 
 

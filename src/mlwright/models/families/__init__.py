@@ -1,6 +1,17 @@
 """Kinds of estimators behind one door, `EstimatorFamily`. Built-in ones by name in `FAMILIES`, baselines first."""
 
-from mlwright.models.families.base import Abilities, EstimatorFamily, FitJob, FittedEstimator, Parameters, Rows, Settled
+from mlwright.models.families.base import (
+    Abilities,
+    EstimatorFamily,
+    FitJob,
+    FittedEstimator,
+    Outline,
+    Parameters,
+    Rows,
+    Settled,
+    Space,
+    Span,
+)
 from mlwright.models.families.boosting import LightGbmFamily
 from mlwright.models.families.constant import ConstantFamily
 from mlwright.models.families.linear import LinearFamily
@@ -18,7 +29,10 @@ __all__ = [
     "FittedEstimator",
     "LightGbmFamily",
     "LinearFamily",
+    "Outline",
     "Parameters",
     "Rows",
     "Settled",
+    "Space",
+    "Span",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlwright.core import Deadline
+from mlwright.data import Dataset
 from mlwright.data.dataset import FloatArray
 from mlwright.features import Matrix, View
 from mlwright.spec import Task
@@ -26,6 +27,51 @@ class Abilities:
     monotonic: bool = False
     weights: bool = True
     importances: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What a family is told of the training rows before it says what it would try.
+
+    Attributes
+    ----------
+    n_classes
+        1 for a regression.
+    most_levels
+        Of the category with the most levels; 0 without categories.
+    """
+
+    task: Task
+    n_rows: int
+    n_features: int
+    n_classes: int
+    most_levels: int = 0
+
+    @classmethod
+    def of(cls, train: Dataset) -> Outline:
+        """The outline of training rows."""
+        levels = [len(train.levels(column.name)[1]) for column in train.schema.features if column.type == "category"]
+        return cls(
+            task=train.task,
+            n_rows=len(train),
+            n_features=len(train.features),
+            n_classes=max(len(train.classes), 1),
+            most_levels=max(levels, default=0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A range of numbers that a parameter is drawn from."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+
+#: What further candidates are drawn from: a range, or one of several choices.
+Space = Mapping[str, Span | tuple[str | float | bool, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +163,8 @@ class EstimatorFamily(Protocol):
         How it wants to see the columns.
     sentence
         Its strengths and limits, for the report.
+    refits
+        A member is fitted on all rows with so many seeds, whose mean varies less than one of them.
     """
 
     name: str
@@ -124,9 +172,22 @@ class EstimatorFamily(Protocol):
     view: View
     abilities: Abilities
     sentence: str
+    refits: int
 
-    def candidates(self, task: Task, n_rows: int, n_features: int) -> Sequence[Parameters]:
-        """Parameters worth trying, the most promising first; each has a `name` that is unique in the family."""
+    @property
+    def installed(self) -> bool:
+        """Whether what it needs is there; the import itself waits until a fit."""
+        ...
+
+    def candidates(self, outline: Outline) -> Sequence[Parameters]:
+        """Parameters worth trying, the most promising first; each has a `name` that is unique among all families.
+
+        None where the family is of no use for such rows.
+        """
+        ...
+
+    def space(self, outline: Outline) -> Space:
+        """Where further candidates are drawn from around the best one; empty if there is nothing to choose."""
         ...
 
     def fit(self, job: FitJob) -> FittedEstimator:

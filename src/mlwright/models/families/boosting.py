@@ -13,8 +13,7 @@ import numpy as np
 from mlwright.core import Deadline, read_json, write_json, write_text
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Parameters, Rows, Settled
-from mlwright.spec import Task
+from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span
 
 MAX_ROUNDS = 6000
 _PATIENCE = 60
@@ -69,7 +68,11 @@ class LightGbmFamily:
         "takes missing values and categories as they are; does not extrapolate beyond what it has seen."
     )
 
-    def candidates(self, task: Task, n_rows: int, n_features: int) -> Sequence[Parameters]:  # noqa: ARG002 - by size only
+    refits = 2
+    installed = True
+
+    def candidates(self, outline: Outline) -> Sequence[Parameters]:
+        n_rows, n_features = outline.n_rows, outline.n_features
         # Drawing columns per tree would leave a tree of a narrow table with one column and no interaction.
         share = 1.0 if n_features < 8 else 0.7
         leaf = int(np.clip(n_rows // 100, 3, 20))
@@ -91,6 +94,17 @@ class LightGbmFamily:
             {"name": "lightgbm large", **large, **common, "feature_fraction_bynode": share},
         ]
         return listed if n_rows >= 500 else listed[:3]
+
+    def space(self, outline: Outline) -> Space:
+        return {
+            "learning_rate": Span(low=0.02, high=0.12, log=True),
+            "num_leaves": Span(low=4, high=160, log=True, whole=True),
+            "min_data_in_leaf": Span(low=2, high=max(min(outline.n_rows // 20, 100), 4), log=True, whole=True),
+            "feature_fraction_bynode": Span(low=0.3, high=1.0),
+            "bagging_fraction": Span(low=0.6, high=1.0),
+            "lambda_l2": Span(low=0.001, high=20.0, log=True),
+            "extra_trees": (False, True),
+        }
 
     def fit(self, job: FitJob) -> FittedBoosting:
         """Boost until the validation rows no longer gain, or for the settled number of rounds."""

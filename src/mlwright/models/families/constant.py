@@ -11,8 +11,7 @@ import numpy as np
 from mlwright.core import read_json, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Parameters, Settled
-from mlwright.spec import Task
+from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Settled, Space
 
 
 @dataclass(slots=True)
@@ -44,8 +43,14 @@ class ConstantFamily:
     abilities = Abilities(missing=True, categories=True, monotonic=True)
     sentence = "The same answer for every row: what is known without a model."
 
-    def candidates(self, task: Task, n_rows: int, n_features: int) -> Sequence[Parameters]:  # noqa: ARG002 - there is one
+    refits = 1
+    installed = True
+
+    def candidates(self, outline: Outline) -> Sequence[Parameters]:  # noqa: ARG002 - there is one
         return [{"name": "constant"}]
+
+    def space(self, outline: Outline) -> Space:  # noqa: ARG002 - nothing to choose
+        return {}
 
     def fit(self, job: FitJob) -> FittedConstant:
         y, weight = job.rows.y, job.rows.weight

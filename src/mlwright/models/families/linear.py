@@ -15,7 +15,7 @@ from scipy.special import expit, log_softmax, softmax
 from mlwright.core import Deadline, read_json, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Parameters, Rows, Settled
+from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space
 from mlwright.spec import Task
 
 #: Penalties that a validation fold chooses from, per row, from strong to weak; each fit starts from the one before.
@@ -69,8 +69,14 @@ class LinearFamily:
         "blind to thresholds and to columns that matter only together."
     )
 
-    def candidates(self, task: Task, n_rows: int, n_features: int) -> Sequence[Parameters]:  # noqa: ARG002 - one path
+    refits = 1
+    installed = True
+
+    def candidates(self, outline: Outline) -> Sequence[Parameters]:  # noqa: ARG002 - there is one
         return [{"name": "linear"}]
+
+    def space(self, outline: Outline) -> Space:  # noqa: ARG002 - nothing to choose
+        return {}
 
     def fit(self, job: FitJob) -> FittedLinear:
         """Fit the whole path of penalties and keep what predicts the validation rows best; or fit the settled penalty."""
