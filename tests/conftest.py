@@ -13,7 +13,9 @@ from mlwright.runs import Run
 from mlwright.spec import Spec
 from mlwright.workflow import run as run_workflow
 
-settings.register_profile("mlwright", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "mlwright", deadline=None, max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("mlwright")
 
 
