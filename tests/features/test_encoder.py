@@ -18,7 +18,7 @@ from mlwright.data.dataset import FloatArray
 from mlwright.features import Encoder, View, fit_encoder
 from mlwright.features.steps import LevelMeans
 
-VIEWS: list[View] = ["codes", "dense"]
+VIEWS: list[View] = ["codes", "dense", "crossed"]
 
 
 def with_many_levels(rows: int = 600, *, seed: int = 0) -> Dataset:
@@ -243,9 +243,11 @@ def test_features_of_a_column_are_where_their_names_are(rich: Dataset) -> None:
     for view in VIEWS:
         encoder, matrix = fit_encoder(rich, view)
         positions = encoder.features_by_column()
-        assert sorted(p for found in positions.values() for p in found) == list(range(len(matrix.names)))
+        assert sorted({p for found in positions.values() for p in found}) == list(range(len(matrix.names)))
         for name, found in positions.items():
-            assert all(matrix.names[p].startswith(name) for p in found)
+            assert all(
+                name in matrix.names[p].split(" (")[0].split(" × ") or matrix.names[p].startswith(name) for p in found
+            )
         assert list(positions) == encoder.columns
         assert sorted(encoder.columns) == sorted(rich.features)
 

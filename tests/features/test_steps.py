@@ -7,7 +7,7 @@ import math
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -258,12 +258,13 @@ def test_every_kind_of_step_is_made_by_some_table_and_comes_back_from_json() -> 
         {
             "n": Typed("number", rng.normal(size=300).tolist()),
             "many": Typed("category", [f"l{i % 40}" for i in range(300)]),
+            "side": Typed("category", ["left" if (i % 40 < 20) == (i % 2 == 0) else "right" for i in range(300)]),
             "at": Typed("datetime", rng.integers(0, 10**15, 300).tolist()),
             "text": Typed("text", texts_of(300)),
         },
         ["no", "yes"] * 150,
     )
-    made = [step for view in ("codes", "dense") for step in fit_encoder(dataset, view)[0].steps]
+    made = [step for view in get_args(View) for step in fit_encoder(dataset, view)[0].steps]
     assert {step.kind for step in made} == set(STEPS)
     for step in made:
         assert STEPS[step.kind].of_state(json.loads(json.dumps(step.state(), allow_nan=False))) == step

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from mlwright.core import named_rng
 from mlwright.data import Column, Dataset
 from mlwright.data.dataset import FloatArray
+from mlwright.features.crosses import CrossMeans
+from mlwright.features.crossing import fit_crosses
 from mlwright.features.fitting import fit_codes, fit_dense, fit_level_means
-from mlwright.features.steps import STEPS, LevelCodes, LevelMeans, Step
+from mlwright.features.means import inner_folds, means_of_other_rows
+from mlwright.features.steps import (
+    DateParts,
+    LevelCodes,
+    LevelMeans,
+    LevelShares,
+    Number,
+    OneHot,
+    ScaledNumber,
+    Step,
+    Words,
+)
 
-View = Literal["codes", "dense"]
-_INNER_FOLDS = 5
+View = Literal["codes", "dense", "crossed"]
+_MOST_CLASSES = 10
+
+#: Every kind of step by name, for reading a package.
+STEPS: dict[str, type[Step]] = {
+    step.kind: step
+    for step in (Number, LevelCodes, LevelShares, OneHot, LevelMeans, ScaledNumber, DateParts, Words, CrossMeans)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,31 +66,45 @@ class Encoder:
     @property
     def columns(self) -> list[str]:
         """The columns it reads."""
-        return list(dict.fromkeys(step.column for step in self.steps))
+        return list(dict.fromkeys(name for step in self.steps for name in step.columns))
 
     def encode(self, table: pa.Table | pa.RecordBatch) -> Matrix:
         """The matrix of typed rows."""
-        return self._matrix([step.transform(table.column(step.column)) for step in self.steps], table.num_rows)
+        parts = [step.transform(*(table.column(name) for name in step.columns)) for step in self.steps]
+        return self._matrix(parts, table.num_rows)
 
     def _matrix(self, parts: Sequence[FloatArray], n_rows: int) -> Matrix:
         names: list[str] = []
         categorical: list[int] = []
+        # Beside the mean target of many levels, sets of them only invite to learn single rows: the loss on folds was
+        # lower on five of five tables where their numbers, ordered by how common they are, are numbers.
+        with_means = {step.column for step in self.steps if isinstance(step, LevelMeans)}
         for step in self.steps:
-            if isinstance(step, LevelCodes):
+            if isinstance(step, LevelCodes) and step.column not in with_means:
                 categorical.append(len(names))
             names.extend(step.names())
         values = np.hstack(parts) if parts else np.zeros((n_rows, 0))
         return Matrix(values=values, names=tuple(names), categorical=tuple(categorical))
 
     def features_by_column(self) -> dict[str, list[int]]:
-        """Of each column the positions of the features that it makes."""
+        """Of each column the positions of the features that it makes; those of a cross are of both its columns."""
         positions: dict[str, list[int]] = {}
         start = 0
         for step in self.steps:
             width = len(step.names())
-            positions.setdefault(step.column, []).extend(range(start, start + width))
+            for name in dict.fromkeys(step.columns):
+                positions.setdefault(name, []).extend(range(start, start + width))
             start += width
         return positions
+
+    def shared_among_columns(self, of_features: FloatArray) -> dict[str, float]:
+        """What each column has of a quantity known by feature; a cross gives its columns equal parts."""
+        positions = self.features_by_column()
+        owners = Counter(position for found in positions.values() for position in found)
+        return {
+            name: float(sum(of_features[position] / owners[position] for position in found))
+            for name, found in positions.items()
+        }
 
     def state(self) -> dict[str, Any]:
         """As JSON."""
@@ -93,18 +126,25 @@ def fit_encoder(train: Dataset, view: View, *, seed: int = 0) -> tuple[Encoder, 
     from other training rows, so that no row sees its own target.
     """
     columns = [column for column in train.schema if column.role == "feature" or _is_dated(column)]
-    target = _target_columns(train) if view == "dense" else np.zeros((len(train), 0))
+    target = np.zeros((len(train), 0)) if view == "codes" else _target_columns(train, view)
+    weight = _weight(train) if view == "crossed" else None
     steps: list[Step] = []
     for column in columns:
         values = train.table.column(column.name)
-        steps.extend(fit_codes(column, values) if view == "codes" else fit_dense(column, values, target))
-    encoder = Encoder(view=view, steps=tuple(steps))
+        steps.extend(fit_dense(column, values, target) if view == "dense" else fit_codes(column, values))
+        # The count of a level that is one of many is among its codes.
+        if view == "crossed" and isinstance(steps[-1], LevelShares) and target.shape[1]:
+            steps.append(fit_level_means(column.name, values, target, weight))
     parts = [
-        _from_other_rows(step, train, target, seed)
+        _of_other_rows(step, train, target, weight, seed)
         if isinstance(step, LevelMeans)
-        else step.transform(train.table.column(step.column))
+        else step.transform(*(train.table.column(name) for name in step.columns))
         for step in steps
     ]
+    for step, features in fit_crosses(train, target, weight, seed=seed) if view == "crossed" else ():
+        steps.append(step)
+        parts.append(features)
+    encoder = Encoder(view=view, steps=tuple(steps))
     return encoder, encoder._matrix(parts, len(train))
 
 
@@ -113,21 +153,34 @@ def _is_dated(column: Column) -> bool:
     return column.role == "time" and column.type == "datetime"
 
 
-def _target_columns(train: Dataset) -> FloatArray:
-    """The target in numbers, shape (n_rows, n_targets): values, or 0 and 1 for each class but the first."""
+def _target_columns(train: Dataset, view: View) -> FloatArray:
+    """The target in numbers, shape (n_rows, n_targets): values, or 0 and 1 for each class but the first.
+
+    Trees have no use for a mean of every rare class: with many classes, only the most frequent ones are theirs.
+    """
     y = train.y
     if train.task == "regression":
         return y[:, None]
-    return np.column_stack([(y == k).astype(np.float64) for k in range(1, len(train.classes))])
+    classes = np.arange(1, len(train.classes))
+    if view == "crossed" and len(classes) > _MOST_CLASSES:
+        rows = np.bincount(y.astype(np.int64), minlength=len(train.classes))
+        classes = np.sort(np.argsort(-rows, kind="stable")[:_MOST_CLASSES])
+    return np.column_stack([(y == k).astype(np.float64) for k in classes]) if len(classes) else np.zeros((len(y), 0))
 
 
-def _from_other_rows(step: LevelMeans, train: Dataset, target: FloatArray, seed: int) -> FloatArray:
-    values = train.table.column(step.column)
-    fold = named_rng(seed, "level means", step.column).permutation(len(train)) % _INNER_FOLDS
-    features = np.empty((len(train), target.shape[1]))
-    for i in range(_INNER_FOLDS):
-        inside, outside = np.flatnonzero(fold == i), np.flatnonzero(fold != i)
-        other = fit_level_means(step.column, values.take(pa.array(outside)), target[outside])
-        # Its own middle: the mean of the other rows is lower where a row's own fold is higher, which would tell on it.
-        features[inside] = replace(other, scale=step.scale).transform(values.take(pa.array(inside)))
+def _weight(train: Dataset) -> FloatArray | None:
+    """How much each row counts, with a mean of 1; None if all count the same."""
+    weight = train.weight
+    if weight is None or not (np.isfinite(weight).all() and weight.sum() > 0):
+        return None
+    return weight / float(weight.mean())
+
+
+def _of_other_rows(
+    step: LevelMeans, train: Dataset, target: FloatArray, weight: FloatArray | None, seed: int
+) -> FloatArray:
+    codes, levels = train.levels(step.column)
+    fold = inner_folds(len(train), step.column, seed=seed, groups=train.groups)
+    cells = np.where(codes < 0, len(levels), codes)
+    features: FloatArray = means_of_other_rows(cells, len(levels) + 1, target, fold, weight) / np.array(step.scale)
     return features

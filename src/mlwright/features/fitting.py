@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from mlwright.data import Column, column_as_levels, column_as_numbers
 from mlwright.data.dataset import FloatArray, IntArray
+from mlwright.features.means import LEAST_ROWS, smoothed_means
 from mlwright.features.steps import (
     DateParts,
     LevelCodes,
@@ -25,7 +26,6 @@ from mlwright.features.steps import (
 MANY_LEVELS = 30
 _MAX_CODES = 2000
 _MAX_WORDS = 60
-_SMOOTHING = 20.0
 _SKEWED = 2.0
 #: Numbers are cut off here before they are scaled, so that no square is infinite.
 _HUGE = 1e100
@@ -118,21 +118,20 @@ def _dense_levels(name: str, values: pa.ChunkedArray, target: FloatArray) -> lis
     return steps
 
 
-def fit_level_means(name: str, values: pa.ChunkedArray, target: FloatArray) -> LevelMeans:
+def fit_level_means(
+    name: str, values: pa.ChunkedArray, target: FloatArray, weight: FloatArray | None = None
+) -> LevelMeans:
     """The mean target of each level, drawn towards the mean of all as if that had been seen 20 times.
 
     A level of one row is left out: its mean would be that row's own target.
     """
     codes, levels, _ = _counted_levels(values)
-    overall = target.mean(axis=0)
     position = np.where(codes < 0, len(levels), codes)
-    counts = np.bincount(position, minlength=len(levels) + 1)[:, None]
-    sums = np.column_stack([np.bincount(position, weights=column, minlength=len(levels) + 1) for column in target.T])
-    means = (sums + _SMOOTHING * overall) / (counts + _SMOOTHING)
+    means, rows, overall = smoothed_means(position, len(levels) + 1, target, weight)
     spread = means[position].std(axis=0)
     return LevelMeans(
         column=name,
-        means={level: means[i].tolist() for i, level in enumerate(levels) if counts[i] > 1},
+        means={level: means[i].tolist() for i, level in enumerate(levels) if rows[i] >= LEAST_ROWS},
         missing=means[-1].tolist(),
         overall=overall.tolist(),
         scale=np.where(spread > 0, spread, 1.0).tolist(),

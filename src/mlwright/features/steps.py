@@ -1,7 +1,11 @@
-"""The steps of an encoder: one column in, one or a few features out. A fitted step is a record of plain values."""
+"""The steps of an encoder: one column in, one or a few features out. A fitted step is a record of plain values.
+
+Steps of two columns are in `crosses.py`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
@@ -17,27 +21,28 @@ ArrowColumn: TypeAlias = "pa.ChunkedArray | pa.Array"
 
 
 class Step(Protocol):
-    """A fitted transformation of one column.
+    """A fitted transformation of one column, or of a few together.
 
     Attributes
     ----------
     kind
         Its name in `STEPS` and in the package on disk.
-    column
-        The column it reads.
+    columns
+        The columns it reads.
     """
 
     kind: ClassVar[str]
 
     @property
-    def column(self) -> str: ...
+    def columns(self) -> tuple[str, ...]: ...
 
     def names(self) -> list[str]:
         """Names of the features it makes, in order."""
         ...
 
-    def transform(self, values: ArrowColumn) -> FloatArray:
-        """The features of typed values, shape (n_rows, n_features)."""
+    @property
+    def transform(self) -> Callable[..., FloatArray]:
+        """The features, shape (n_rows, n_features), of the typed values of its columns, each an argument."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -50,8 +55,19 @@ class Step(Protocol):
         ...
 
 
+class _OfOneColumn:
+    """What all steps of one column share."""
+
+    __slots__ = ()
+    column: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
+class Number(_OfOneColumn):
     """A number as it is; missing is NaN. Truth is 0 and 1."""
 
     kind: ClassVar[str] = "number"
@@ -72,7 +88,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LevelCodes:
+class LevelCodes(_OfOneColumn):
     """The number of a level, for learners that split on sets of levels.
 
     Missing is NaN. A level too rare to be listed has the number after the last one, and so has one never seen.
@@ -100,7 +116,7 @@ class LevelCodes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LevelShares:
+class LevelShares(_OfOneColumn):
     """How common a level is, as the logarithm of its share of the training rows; says something where levels are many.
 
     A level never seen counts as seen once, missing as its own level.
@@ -129,7 +145,7 @@ class LevelShares:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OneHot:
+class OneHot(_OfOneColumn):
     """One feature of 0 and 1 per level; a level that is not listed has zeros everywhere. Missing has a feature of its own."""
 
     kind: ClassVar[str] = "one_hot"
@@ -158,7 +174,7 @@ class OneHot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LevelMeans:
+class LevelMeans(_OfOneColumn):
     """The mean target of a level, drawn towards the mean of all; one feature per class but the first, or one for values.
 
     The training rows get theirs from other training rows (`encoder.py`), so that no row sees its own target. Missing is
@@ -196,7 +212,7 @@ class LevelMeans:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScaledNumber:
+class ScaledNumber(_OfOneColumn):
     """A number cut off at its extremes, its logarithm taken if it is skewed, brought to mean 0 and deviation 1.
 
     Missing becomes 0, the mean, and has a feature of its own where the training rows had missing values.
@@ -238,7 +254,7 @@ _PARTS = ("year", "month", "day", "weekday", "hour", "days")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DateParts:
+class DateParts(_OfOneColumn):
     """Year, month (1-12), day (1-31), weekday (Monday is 0), hour with minutes as a fraction, days since 1970.
 
     Only the parts that vary in the training rows; missing is NaN, or 0 after scaling.
@@ -292,7 +308,7 @@ _WORD = r"[\p{L}\p{N}]{2,}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Words(_OfOneColumn):
     """Which of the telling words a text has, weighted by how rare they are, and its length in words.
 
     Missing is an empty text.
@@ -341,9 +357,3 @@ def words_of(values: ArrowColumn) -> pl.Series:
     series = pl.from_arrow(values)
     assert isinstance(series, pl.Series)
     return series.cast(pl.String).fill_null("").str.to_lowercase().str.extract_all(_WORD)
-
-
-#: Every kind of step by name, for reading a package.
-STEPS: dict[str, type[Step]] = {
-    step.kind: step for step in (Number, LevelCodes, LevelShares, OneHot, LevelMeans, ScaledNumber, DateParts, Words)
-}
