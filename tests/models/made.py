@@ -15,7 +15,13 @@ from mlwright.features import Encoder, Matrix, View, fit_encoder
 from mlwright.models import FAMILIES, Calibration, FitJob, Member, Model, Outline, Rows, Settled, combine, fit_spread
 from mlwright.spec import Task
 
-_SETTLED: dict[str, Settled] = {"linear": {"penalty": 0.01}, "lightgbm": {"rounds": 20}, "constant": {}}
+_SETTLED: dict[str, Settled] = {
+    "linear": {"penalty": 0.01},
+    "lightgbm": {"rounds": 20},
+    "catboost": {"rounds": 20},
+    "xgboost": {"rounds": 20},
+    "constant": {},
+}
 
 
 class Made(NamedTuple):

@@ -29,7 +29,7 @@ def problem(task: Task, n: int = 300, *, seed: int = 0, features: int = 4) -> tu
 
 
 def outline(task: Task, X: FloatArray) -> Outline:
-    return Outline(task=task, n_rows=len(X), n_features=X.shape[1], n_classes=N_CLASSES[task])
+    return Outline(task=task, n_rows=len(X), n_features=X.shape[1], n_classes=N_CLASSES[task], n_categories=1)
 
 
 def job(

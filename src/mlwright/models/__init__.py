@@ -18,6 +18,7 @@ from mlwright.models.families import (
     Space,
     Span,
 )
+from mlwright.models.families.network_training import one_blas_thread
 from mlwright.models.model import Member, Model, combine
 from mlwright.models.package import PackageDamaged, PackageTooNew, add_document, manifest_of, size_in_bytes
 from mlwright.models.predictions import Predictions
@@ -47,5 +48,6 @@ __all__ = [
     "fit_calibration",
     "fit_spread",
     "manifest_of",
+    "one_blas_thread",
     "size_in_bytes",
 ]

@@ -152,8 +152,8 @@ class Model:
             of_features = member.estimator.importances()
             if of_features is None:
                 continue
-            for name, features in self.encoders[member.view].features_by_column().items():
-                total[name] += member.weight * float(of_features[features].sum())
+            for name, share in self.encoders[member.view].shared_among_columns(of_features).items():
+                total[name] += member.weight * share
         known = sum(total.values())
         return {name: value / known if known else 0.0 for name, value in total.items()}
 

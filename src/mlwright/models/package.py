@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import platform
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ from mlwright.models.model import Member, Model
 from mlwright.models.spread import Spread
 
 FORMAT_VERSION = 1
-_LIBRARIES = ("numpy", "pyarrow", "polars", "lightgbm", "scipy")
+_LIBRARIES = ("numpy", "pyarrow", "polars", "scipy")
+#: What the members of a family answer with, by the names under which it may be installed.
+_OF_FAMILY = {"catboost": ("catboost",), "xgboost": ("xgboost-cpu", "xgboost")}
 
 
 class PackageDamaged(MlwrightError):
@@ -68,7 +71,7 @@ def save_model(model: Model, folder: Path) -> None:
             place.mkdir(parents=True)
             member.estimator.write(place)
         _write_golden(model, aside / "golden.arrow")
-        _write_manifest(aside)
+        _write_manifest(aside, {member.family for member in model.members})
 
 
 def add_document(folder: Path, name: str, text: str) -> None:
@@ -149,14 +152,23 @@ def _checksum(path: Path) -> dict[str, Any]:
     return {"sha256": fingerprint_of_file(path), "bytes": path.stat().st_size}
 
 
-def _write_manifest(folder: Path) -> None:
+def _versions(families: set[str]) -> dict[str, str]:
+    """Of the libraries that the package was written with; boosters of LightGBM stand behind several families."""
+    names = (*_LIBRARIES, "lightgbm", *(name for family in sorted(families) for name in _OF_FAMILY.get(family, ())))
+    found: dict[str, str] = {}
+    for name in names:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _write_manifest(folder: Path, families: set[str]) -> None:
     listed = {_name(path, folder): _checksum(path) for path in _files(folder) if not path.name.startswith(".")}
-    libraries = {name: metadata.version(name) for name in _LIBRARIES}
     manifest = {
         "format_version": FORMAT_VERSION,
         "mlwright": __version__,
         "python": platform.python_version(),
-        "libraries": libraries,
+        "libraries": _versions(families),
         "files": listed,
     }
     write_json(folder / "manifest.json", manifest)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from mlwright.core import Deadline
 from mlwright.data import Dataset
-from mlwright.data.dataset import FloatArray
+from mlwright.data.dataset import FloatArray, IntArray
 from mlwright.features import Matrix, View
 from mlwright.spec import Task
 
@@ -20,13 +20,20 @@ Settled = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
-    """What a family can take and give."""
+    """What a family can take and give.
+
+    Attributes
+    ----------
+    glass_box
+        Whether a person can follow by hand how each column makes the answer.
+    """
 
     missing: bool = False
     categories: bool = False
     monotonic: bool = False
     weights: bool = True
     importances: bool = False
+    glass_box: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,8 @@ class Outline:
         1 for a regression.
     most_levels
         Of the category with the most levels; 0 without categories.
+    n_categories
+        How many columns are categories.
     """
 
     task: Task
@@ -46,6 +55,7 @@ class Outline:
     n_features: int
     n_classes: int
     most_levels: int = 0
+    n_categories: int = 0
 
     @classmethod
     def of(cls, train: Dataset) -> Outline:
@@ -57,6 +67,7 @@ class Outline:
             n_features=len(train.features),
             n_classes=max(len(train.classes), 1),
             most_levels=max(levels, default=0),
+            n_categories=len(levels),
         )
 
 
@@ -88,6 +99,11 @@ class Rows:
     matrix: Matrix
     y: FloatArray = field(repr=False)
     weight: FloatArray | None = field(default=None, repr=False)
+
+    def taken(self, chosen: IntArray) -> Rows:
+        """Some of the rows, by number."""
+        weight = None if self.weight is None else self.weight[chosen]
+        return Rows(matrix=replace(self.matrix, values=self.matrix.values[chosen]), y=self.y[chosen], weight=weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

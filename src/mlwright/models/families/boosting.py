@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,20 +56,39 @@ class FittedBoosting:
         write_json(folder / "boosting.json", {"settled": dict(self.settled)})
 
 
+_PLAIN = (
+    "Many small trees, each correcting the ones before: strong on mixed columns, thresholds and interactions, "
+    "takes missing values and categories as they are; does not extrapolate beyond what it has seen."
+)
+_CROSSED = (
+    "Boosted trees that are also told how the target was in other rows of a level and of pairs of columns: strong where "
+    "categories have many levels or work together; of little use where they are few, and then left out."
+)
+
+
 class LightGbmFamily:
-    """Boosted trees; the workhorse for tables."""
+    """Boosted trees; the workhorse for tables.
 
-    name = "lightgbm"
-    title = "LightGBM"
-    view: View = "codes"
+    Parameters
+    ----------
+    view
+        `codes`, or `crossed` for trees that are told mean targets of levels and of crosses as well.
+    """
+
     abilities = Abilities(missing=True, categories=True, monotonic=True, importances=True)
-    sentence = (
-        "Many small trees, each correcting the ones before: strong on mixed columns, thresholds and interactions, "
-        "takes missing values and categories as they are; does not extrapolate beyond what it has seen."
-    )
-
     refits = 2
     installed = True
+
+    def __init__(self, view: View = "codes") -> None:
+        self.view: View = view
+        if view == "crossed":
+            self.name, self.title = "lightgbm_crossed", "LightGBM with crossed categories"
+            self.sentence = _CROSSED
+            # A constraint on a number does not hold for what a cross says of its bins.
+            self.abilities = replace(LightGbmFamily.abilities, monotonic=False)
+        else:
+            self.name, self.title = "lightgbm", "LightGBM"
+            self.sentence = _PLAIN
 
     def candidates(self, outline: Outline) -> Sequence[Parameters]:
         n_rows, n_features = outline.n_rows, outline.n_features
@@ -93,6 +112,8 @@ class LightGbmFamily:
             },
             {"name": "lightgbm large", **large, **common, "feature_fraction_bynode": share},
         ]
+        if self.view == "crossed":
+            return _renamed(listed[::2]) if outline.n_categories else []
         return listed if n_rows >= 500 else listed[:3]
 
     def space(self, outline: Outline) -> Space:
@@ -132,6 +153,10 @@ class LightGbmFamily:
         lgb = _lightgbm()
         booster = lgb.Booster(model_str=(folder / "lightgbm.txt").read_text(encoding="utf-8"))
         return FittedBoosting(booster, read_json(folder / "boosting.json")["settled"])
+
+
+def _renamed(candidates: Sequence[Parameters]) -> list[Parameters]:
+    return [{**one, "name": str(one["name"]).replace("lightgbm", "lightgbm crossed", 1)} for one in candidates]
 
 
 def _parameters(job: FitJob) -> dict[str, Any]:

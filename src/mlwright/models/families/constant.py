@@ -40,7 +40,7 @@ class ConstantFamily:
     name = "constant"
     title = "constant"
     view: View = "codes"
-    abilities = Abilities(missing=True, categories=True, monotonic=True)
+    abilities = Abilities(missing=True, categories=True, monotonic=True, glass_box=True)
     sentence = "The same answer for every row: what is known without a model."
 
     refits = 1

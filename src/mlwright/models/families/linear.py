@@ -63,7 +63,7 @@ class LinearFamily:
     name = "linear"
     title = "linear model"
     view: View = "dense"
-    abilities = Abilities(importances=True)
+    abilities = Abilities(importances=True, glass_box=True)
     sentence = (
         "A weighted sum of scaled columns: quick, hard to beat on few rows, easy to read; "
         "blind to thresholds and to columns that matter only together."
