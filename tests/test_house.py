@@ -11,7 +11,20 @@ import pytest
 
 import mlwright
 
-HEAVY = ("numpy", "pyarrow", "polars", "sklearn", "lightgbm", "scipy", "altair", "pydantic", "typer", "rich")
+HEAVY = (
+    "numpy",
+    "pyarrow",
+    "polars",
+    "sklearn",
+    "lightgbm",
+    "catboost",
+    "xgboost",
+    "scipy",
+    "altair",
+    "pydantic",
+    "typer",
+    "rich",
+)
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -27,7 +40,18 @@ def test_importing_mlwright_loads_nothing_heavy() -> None:
 
 def test_a_model_is_loaded_and_asked_without_pages_command_line_or_search() -> None:
     loaded = loaded_by("from mlwright.models import Model")
-    assert not loaded & {"altair", "jinja2", "typer", "rich", "mlwright.search", "mlwright.evaluation", "lightgbm"}
+    assert not loaded & {
+        "altair",
+        "jinja2",
+        "typer",
+        "rich",
+        "mlwright.search",
+        "mlwright.evaluation",
+        "lightgbm",
+        "catboost",
+        "xgboost",
+        "pandas",
+    }
 
 
 def test_no_public_name_is_hidden_by_a_package_of_that_name() -> None:

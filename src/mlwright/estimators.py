@@ -72,6 +72,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         return tags
 
     def _fit_table(self, X: Any, y: FloatArray, task: Task, classes: np.ndarray) -> None:
+        deadline = Deadline.after(float(self.budget_s))
         table = self._table(X, fitting=True)
         if table.num_rows != len(y):
             raise ValueError(f"Found input variables with inconsistent numbers of samples: {table.num_rows}, {len(y)}")
@@ -100,7 +101,6 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
             tree["budget"]["trials"] = self.trials
         spec = Spec.of(tree)
         plan = SplitPlan(kind="random" if task == "regression" else "stratified", test_share=0.2, reason="")
-        deadline = Deadline.after(spec.budget.seconds)
         self.trials_ = search(dataset, spec, plan, seed=self.seed, deadline=deadline)
         self.model_: Model = assemble(self.trials_, dataset, spec, seed=self.seed, deadline=deadline)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from mlwright.core import Evidence, EvidenceStore, MlwrightError, Progress, sile
 from mlwright.data import plan_split, split_rows
 from mlwright.evaluation import evaluate
 from mlwright.runs import Run, RunFolder, RunUnfit, data_evidence, trials_evidence
-from mlwright.search import Trial, Trials, baseline_models, choose_again
+from mlwright.search import Trial, Trials, baseline_models
 from mlwright.statistics import METRICS, Scored
 from mlwright.workflow import open_run
 
@@ -117,15 +117,12 @@ def _same_split(made: Run) -> None:
 def _computed_again(made: Run, progress: Progress) -> list[Evidence]:
     checks = run_checks(made.dataset, made.spec, made.split, progress=progress)
     trials = _rescored(made.trials, made)
-    records = [*data_evidence(made.split), *checks.evidence(), *trials_evidence(trials, made.model)]
-    ensemble = choose_again(trials, made.split.train, made.spec)
-    objective = METRICS[trials.objective].name
-    records = [
-        Evidence(id=r.id, value=ensemble.score, method=r.method, rows=r.rows, n=r.n)
-        if r.id == f"ensemble.{objective}"
-        else r
-        for r in records
+    board = replace(made, trials=trials).leaderboard()
+    of_trials = [
+        replace(record, value=board.score) if record.id == f"ensemble.{trials.objective}" else record
+        for record in trials_evidence(board, made.model)
     ]
+    records = [*data_evidence(made.split), *checks.evidence(), *of_trials]
     if made.evaluation is not None:
         baselines = baseline_models(trials, made.split.train, made.spec, seed=made.spec.seed)
         evaluation = evaluate(
@@ -143,8 +140,6 @@ def _computed_again(made: Run, progress: Progress) -> list[Evidence]:
 
 def _rescored(trials: Trials, made: Run) -> Trials:
     """The same trials with their scores computed from the stored out-of-fold predictions."""
-    from dataclasses import replace
-
     train = made.split.train
     y, weight = train.y, train.weight
     objective = METRICS[trials.objective]

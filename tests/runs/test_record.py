@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -43,7 +44,7 @@ def test_all_stages_state_their_numbers_in_their_order(finished: Run) -> None:
 
 
 def test_the_score_of_a_trial_is_that_of_its_out_of_fold_predictions(finished: Run) -> None:
-    records = {record.id: record for record in trials_evidence(finished.trials, finished.model)}
+    records = {record.id: record for record in trials_evidence(finished.leaderboard(), finished.model)}
     train, rows = finished.split.train, finished.trials.rows
     objective = METRICS[finished.trials.objective]
     for trial in finished.trials.usable:
@@ -58,7 +59,7 @@ def test_the_score_of_a_trial_is_that_of_its_out_of_fold_predictions(finished: R
 
 
 def test_times_are_measured_and_all_else_is_computed(finished: Run) -> None:
-    for record in trials_evidence(finished.trials, finished.model):
+    for record in trials_evidence(finished.leaderboard(), finished.model):
         assert record.kind == ("measured" if record.id.endswith(".seconds") else "computed")
 
 
@@ -68,5 +69,5 @@ def test_a_trial_without_a_score_has_only_its_time(finished: Run) -> None:
     trials = Trials(
         objective=old.objective, trials=(*old.trials, failed), rows=old.rows, n_folds=old.n_folds, fit_share=0.8
     )
-    ids = [record.id for record in trials_evidence(trials, finished.model)]
+    ids = [record.id for record in trials_evidence(replace(finished, trials=trials).leaderboard(), finished.model)]
     assert [id_ for id_ in ids if id_.startswith("trials.09-x")] == ["trials.09-x.seconds"]

@@ -141,6 +141,7 @@ class Failing(LightGbmFamily):
     """A family with a fault of the kind that other people's code has."""
 
     def __init__(self, fault: str) -> None:
+        super().__init__()
         self.fault = fault
 
     def candidates(self, outline: Any) -> Sequence[Any]:
@@ -279,6 +280,8 @@ def test_every_family_says_what_it_is() -> None:
         assert family.sentence.endswith(".")
         names = [
             parameters["name"]
-            for parameters in family.candidates(Outline(task="binary", n_rows=5000, n_features=20, n_classes=2))
+            for parameters in family.candidates(
+                Outline(task="binary", n_rows=5000, n_features=20, n_classes=2, n_categories=3, most_levels=40)
+            )
         ]
         assert len(names) == len(set(names)) >= 1

@@ -220,6 +220,27 @@ def predict(
         typer.echo(f"{rows:,} rows answered in {out}")
 
 
+@app.command(name="explain-choice")
+def explain_choice(run: RunArgument = "latest", json_output: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Say why this model and not the others: the leaderboard, ties, and what each member adds.
+
+    Example: `mlwright explain-choice latest`
+    """
+    from mlwright.cli.progress import shown_progress
+    from mlwright.cli.render import show_choice, show_json
+    from mlwright.reports import explain_choice as explained
+    from mlwright.runs import RunFolder
+    from mlwright.workflow import open_run
+
+    with shown_progress(quiet=quiet or json_output) as progress:
+        made = open_run(RunFolder.find(run), progress=progress)
+        board = made.leaderboard()
+    if json_output:
+        show_json({**board.state(), "why": explained(board, made.trials)})
+    else:
+        show_choice(board, made.trials)
+
+
 @app.command()
 def verify(run: RunArgument = "latest", json_output: JsonOption = False, quiet: QuietOption = False) -> None:
     """Compute every number of a run again and compare it with the evidence.

@@ -10,9 +10,10 @@ from typing import Any
 from mlwright.checks import CheckReport
 from mlwright.data import Split
 from mlwright.evaluation import Evaluation
-from mlwright.reports.words import headline, meaning, number, span
+from mlwright.reports import explain_choice
+from mlwright.reports.words import headline, meaning, number, percent, span
 from mlwright.runs import Run
-from mlwright.search import Trials
+from mlwright.search import Leaderboard, Trials
 from mlwright.statistics import METRICS
 from mlwright.verification import Verification
 
@@ -87,21 +88,40 @@ def show_checks(report: CheckReport) -> None:
     console().print(table)
 
 
-def show_trials(trials: Trials) -> None:
-    """The candidates, as they were tried."""
-    objective = METRICS[trials.objective]
-    table = _table("candidate", f">{objective.title}", ">seconds", "status")
-    for trial in trials:
-        reason = f": {trial.reason}" if trial.reason else ""
-        table.add_row(trial.name, number(trial.score, digits=4), f"{trial.seconds:.1f}", f"{trial.status}{reason}")
+def show_leaderboard(board: Leaderboard) -> None:
+    """The candidates, the best first."""
+    objective = METRICS[board.objective]
+    table = _table("candidate", f">{objective.title}", ">95 % range", ">behind", ">share", ">seconds", "status")
+    for one in board.standings:
+        trial = one.trial
+        behind = "" if one.behind is None else "tie" if one.tied else number(one.behind, digits=4)
+        table.add_row(
+            trial.name,
+            number(trial.score, digits=4),
+            span(one.interval),
+            "best" if one.behind == 0 else behind,
+            percent(one.weight, digits=0) if one.weight else "",
+            f"{trial.seconds:.1f}",
+            f"{trial.status}{f': {trial.reason}' if trial.reason else ''}",
+        )
+    table.add_row("together", number(board.score, digits=4), span(board.interval), "", "100 %", "", "")
     console().print(table)
+
+
+def show_choice(board: Leaderboard, trials: Trials) -> None:
+    """The leaderboard, and why the choice fell so."""
+    from rich.markup import escape
+
+    show_leaderboard(board)
+    for line in explain_choice(board, trials):
+        console().print(f"  {escape(line)}")
 
 
 def show_run(run: Run) -> None:
     """The verdict, the requirements, the scores, and where the report is."""
     out = console()
     if run.evaluation is None:
-        show_trials(run.trials)
+        show_leaderboard(run.leaderboard())
         out.print(f"run [bold]{run.id}[/]; score it with `mlwright evaluate {run.id}`")
         return
     top = headline(run)

@@ -43,6 +43,11 @@ class Deadline:
     def expired(self) -> bool:
         return self.remaining() <= 0
 
+    def keeping_of_rest(self, share: float) -> Deadline:
+        """The same start with `share` (0 to 1) of what is left kept back."""
+        seconds = self.elapsed() + max(self.remaining(), 0.0) * (1 - share)
+        return Deadline(seconds=seconds, started=self.started, clock=self.clock)
+
     def keeping(self, share: float) -> Deadline:
         """The same start with `share` (0 to 1) of the seconds kept back for what comes after."""
         return Deadline(seconds=self.seconds * (1 - share), started=self.started, clock=self.clock)

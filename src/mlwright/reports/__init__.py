@@ -5,6 +5,7 @@ number on the page carries the id of its evidence.
 """
 
 from mlwright.reports.card import model_card
+from mlwright.reports.choice import explain_choice
 from mlwright.reports.page import report_page
 
-__all__ = ["model_card", "report_page"]
+__all__ = ["explain_choice", "model_card", "report_page"]

@@ -10,6 +10,7 @@ from mlwright.checks import CheckResult
 from mlwright.evaluation import Evaluation, main_metric
 from mlwright.models import FAMILIES, manifest_of
 from mlwright.reports import charts, words
+from mlwright.reports.choice import explain_choice
 from mlwright.reports.profile import profile
 from mlwright.reports.templating import rendered
 from mlwright.runs import Run
@@ -27,6 +28,7 @@ def report_page(run: Run) -> str:
 def _view(run: Run) -> Mapping[str, Any]:
     evaluation = run.evaluation
     state = run.folder.state
+    board = run.leaderboard()
     return {
         "run": run,
         "spec": run.spec,
@@ -44,6 +46,8 @@ def _view(run: Run) -> Mapping[str, Any]:
         "checks": [r for r in run.checks if not _of_one_association(r)],
         "associations": [r for r in run.checks if _of_one_association(r)][:12],
         "objective": METRICS[run.trials.objective],
+        "board": board,
+        "why": explain_choice(board, run.trials),
         "families": {member.family: FAMILIES[member.family] for member in run.model.members},
         "members": _members(run),
         "charts": {} if evaluation is None else _charts(run, evaluation),

@@ -13,7 +13,7 @@ from mlwright.data import Dataset, Split
 from mlwright.evaluation import Evaluation
 from mlwright.models import Model
 from mlwright.runs.folder import RunFolder
-from mlwright.search import Trials
+from mlwright.search import Leaderboard, Trials, leaderboard, weights_of
 from mlwright.spec import Spec
 from mlwright.statistics import METRICS
 
@@ -35,11 +35,17 @@ class Run:
     def id(self) -> str:
         return self.folder.path.name
 
+    def leaderboard(self) -> Leaderboard:
+        """The trials, ranked on their out-of-fold predictions."""
+        return leaderboard(
+            self.trials, self.split.train, self.spec, seed=self.spec.seed, weights=weights_of(self.model.members)
+        )
+
     def evidence(self) -> EvidenceStore:
         """Every number of the run, in the order of its stages."""
         store = EvidenceStore(data_evidence(self.split))
         store.extend(self.checks.evidence())
-        store.extend(trials_evidence(self.trials, self.model))
+        store.extend(trials_evidence(self.leaderboard(), self.model))
         if self.evaluation is not None:
             store.extend(self.evaluation.evidence())
         return store
@@ -76,15 +82,38 @@ def data_evidence(split: Split) -> Iterator[Evidence]:
     )
 
 
-def trials_evidence(trials: Trials, model: Model) -> Iterator[Evidence]:
-    """The out-of-fold score of each trial and of the ensemble, and how long they took."""
-    n = int(trials.rows.sum())
-    rows = "training rows, out of fold"
-    title = METRICS[trials.objective].title
-    for trial in trials:
+def trials_evidence(board: Leaderboard, model: Model) -> Iterator[Evidence]:
+    """The out-of-fold score of each trial and of the ensemble, what members add, and how long the trials took."""
+    n, rows = board.n, "training rows, out of fold"
+    title = METRICS[board.objective].title
+    for standing in sorted(board.standings, key=lambda one: one.trial.id):
+        trial = standing.trial
         base = f"trials.{trial.id}"
         if trial.score is not None:
-            yield Evidence(id=f"{base}.{trials.objective}", value=trial.score, method=title, rows=rows, n=n)
+            yield Evidence(
+                id=f"{base}.{board.objective}",
+                value=trial.score,
+                interval=standing.interval,
+                method=title,
+                rows=rows,
+                n=n,
+            )
+            yield Evidence(
+                id=f"{base}.behind",
+                value=standing.behind,
+                interval=standing.behind_interval,
+                method=f"how much better the best single candidate's {title} is on the same rows",
+                rows=rows,
+                n=n,
+            )
+            if standing.adds is not None:
+                yield Evidence(
+                    id=f"{base}.adds",
+                    value=standing.adds,
+                    method=f"how much worse the {title} of the ensemble would be without it",
+                    rows=rows,
+                    n=n,
+                )
             yield Evidence(
                 id=f"{base}.fold_deviation",
                 value=float(np.std(trial.fold_scores, ddof=1)) if len(trial.fold_scores) > 1 else None,
@@ -96,9 +125,24 @@ def trials_evidence(trials: Trials, model: Model) -> Iterator[Evidence]:
             id=f"{base}.seconds", value=trial.seconds, method="wall time", rows=rows, n=n, unit="s", kind="measured"
         )
     yield Evidence(
-        id=f"ensemble.{trials.objective}",
+        id=f"ensemble.{board.objective}",
         value=float(model.facts["out_of_fold_score"]),
+        interval=board.interval,
         method=f"{title} of the weighted mean of the chosen trials",
+        rows=rows,
+        n=n,
+    )
+    yield Evidence(
+        id="ensemble.honest",
+        value=board.honest_score,
+        method=f"{title} on each fifth of the rows, the members chosen on the others",
+        rows=rows,
+        n=n,
+    )
+    yield Evidence(
+        id="ensemble.detectable",
+        value=board.detectable,
+        method="difference between the two best that such rows show in four of five cases",
         rows=rows,
         n=n,
     )

@@ -4,9 +4,10 @@ In come training rows and a spec, out come `Trials` (`search`) and a `Model` (`a
 kept at once (`TrialStore`), so a run that was killed goes on from there.
 """
 
-from mlwright.search.assembly import assemble, baseline_models, choose_again
+from mlwright.search.assembly import assemble, baseline_models, weights_of
 from mlwright.search.ensemble import Ensemble, choose_members
 from mlwright.search.folds import EncodedFolds, cross_validate
+from mlwright.search.leaderboard import Leaderboard, Standing, leaderboard
 from mlwright.search.search import search
 from mlwright.search.trials import FolderStore, MemoryStore, Trial, Trials, TrialStore
 
@@ -14,14 +15,17 @@ __all__ = [
     "EncodedFolds",
     "Ensemble",
     "FolderStore",
+    "Leaderboard",
     "MemoryStore",
+    "Standing",
     "Trial",
     "TrialStore",
     "Trials",
     "assemble",
     "baseline_models",
-    "choose_again",
     "choose_members",
     "cross_validate",
+    "leaderboard",
     "search",
+    "weights_of",
 ]

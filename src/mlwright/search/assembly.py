@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,13 +14,27 @@ import numpy as np
 from mlwright.core import Deadline, MlwrightError, Progress, named_rng, named_seed, silent, stage
 from mlwright.data import Column, Dataset, Schema, TableSummary
 from mlwright.features import Encoder, Matrix, View, fit_encoder
-from mlwright.models import FAMILIES, Calibration, FitJob, Member, Model, Rows, fit_calibration, fit_spread
-from mlwright.search.ensemble import Ensemble, choose_members
+from mlwright.models import (
+    FAMILIES,
+    Calibration,
+    FitJob,
+    Member,
+    Model,
+    Rows,
+    fit_calibration,
+    fit_spread,
+    one_blas_thread,
+)
+from mlwright.search.ensemble import Ensemble, choose_members, ensemble_of
 from mlwright.search.folds import monotonic_signs
-from mlwright.search.trials import Trial, Trials
+from mlwright.search.limits import within_limits
+from mlwright.search.portfolio import eligible
+from mlwright.search.trials import Trials
 from mlwright.spec import Spec
 from mlwright.statistics import METRICS, Scored, break_even_threshold
 
+#: Of what is left when the refits begin, for what comes after them.
+_FINISHING = 0.1
 #: More levels than this are not listed in the schema.
 _LISTED_LEVELS = 1000
 
@@ -51,14 +67,12 @@ def assemble(
     NothingWorked
         If no trial has predictions.
     """
-    return _assembled(_eligible(trials, spec), train, spec, seed, deadline, progress)
+    return _assembled(eligible_trials(trials, spec), train, spec, seed, deadline, progress)
 
 
-def _eligible(trials: Trials, spec: Spec) -> Trials:
+def eligible_trials(trials: Trials, spec: Spec) -> Trials:
     """The trials of families that can keep what the spec demands of a model."""
-    if not any(spec.constraints.monotonic):
-        return trials
-    return replace(trials, trials=tuple(t for t in trials if FAMILIES[t.family].abilities.monotonic))
+    return replace(trials, trials=tuple(trial for trial in trials if eligible(FAMILIES[trial.family], spec)))
 
 
 def _assembled(
@@ -68,46 +82,58 @@ def _assembled(
         raise NothingWorked(trials)
     objective = METRICS[trials.objective]
     deadline = deadline or Deadline.after(spec.budget.seconds)
-    with stage("fit", progress) as report:
-        out_of_fold = _rows_of(train, trials.rows)
-        ensemble = choose_members(trials, out_of_fold, objective)
+    with stage("fit", progress) as report, one_blas_thread():
+        ensemble = choose_members(trials, rows_of(train, trials.rows), objective)
         report.advance(f"fitting on all {len(train):,} rows: {ensemble.describe()}")
         encoders, members = _fit_members(ensemble, trials, train, spec, seed, deadline)
-        predictions = ensemble.predictions[trials.rows]
-        calibration = Calibration()
-        if train.task != "regression":
-            calibration = fit_calibration(
-                predictions, out_of_fold.target, weight=out_of_fold.weight, rng=named_rng(seed, "calibration")
-            )
-        summary = train.summary()
-        used = {name for encoder in encoders.values() for name in encoder.columns}
-        read = [name for name in train.schema.names if name in used]
-        return Model(
-            task=train.task,
-            classes=train.classes,
-            target=train.target,
-            schema=learned_schema(train.schema.select(read), summary),
-            encoders=encoders,
-            members=members,
-            calibration=calibration,
-            threshold=threshold_of(spec),
-            spread=fit_spread(predictions, out_of_fold.target) if train.task == "regression" else None,
-            reference=TableSummary(rows=summary.rows, columns={name: summary[name] for name in [*read, train.target]}),
-            facts={
-                "project": spec.project.name,
-                "id": spec.data.id,
-                "seed": seed,
-                "training_rows": len(train),
-                "data_fingerprint": train.fingerprint,
-                "objective": trials.objective,
-                "out_of_fold_score": ensemble.score,
-            },
+        return within_limits(members, partial(_model_of, encoders, trials, train, spec, seed), spec, train)
+
+
+def _model_of(
+    encoders: Mapping[View, Encoder], trials: Trials, train: Dataset, spec: Spec, seed: int, members: tuple[Member, ...]
+) -> Model:
+    """The model of fitted members, calibrated on what their trials said out of fold."""
+    out_of_fold = rows_of(train, trials.rows)
+    ensemble = ensemble_of(trials, weights_of(members), out_of_fold, METRICS[trials.objective])
+    predictions = ensemble.predictions[trials.rows]
+    calibration = Calibration()
+    if train.task != "regression":
+        calibration = fit_calibration(
+            predictions, out_of_fold.target, weight=out_of_fold.weight, rng=named_rng(seed, "calibration")
         )
+    summary = train.summary()
+    views = {member.view for member in members}
+    used = {name for view in views for name in encoders[view].columns}
+    read = [name for name in train.schema.names if name in used]
+    return Model(
+        task=train.task,
+        classes=train.classes,
+        target=train.target,
+        schema=learned_schema(train.schema.select(read), summary),
+        encoders={view: encoder for view, encoder in encoders.items() if view in views},
+        members=members,
+        calibration=calibration,
+        threshold=threshold_of(spec),
+        spread=fit_spread(predictions, out_of_fold.target) if train.task == "regression" else None,
+        reference=TableSummary(rows=summary.rows, columns={name: summary[name] for name in [*read, train.target]}),
+        facts={
+            "project": spec.project.name,
+            "id": spec.data.id,
+            "seed": seed,
+            "training_rows": len(train),
+            "data_fingerprint": train.fingerprint,
+            "objective": trials.objective,
+            "out_of_fold_score": ensemble.score,
+        },
+    )
 
 
-def choose_again(trials: Trials, train: Dataset, spec: Spec) -> Ensemble:
-    """The ensemble that the trials make, as `assemble` chooses it."""
-    return choose_members(_eligible(trials, spec), _rows_of(train, trials.rows), METRICS[trials.objective])
+def weights_of(members: Sequence[Member]) -> dict[str, float]:
+    """How much each trial counts in a model, all its fits together."""
+    total: dict[str, float] = {}
+    for member in members:
+        total[member.trial] = total.get(member.trial, 0.0) + member.weight
+    return total
 
 
 def threshold_of(spec: Spec) -> float:
@@ -122,7 +148,8 @@ def threshold_of(spec: Spec) -> float:
     return float(break_even_threshold(np.array([max(tn - fp, 0.0)]), np.array([max(tp - fn, 0.0)]))[0])
 
 
-def _rows_of(train: Dataset, rows: np.ndarray) -> Scored:
+def rows_of(train: Dataset, rows: np.ndarray) -> Scored:
+    """Some training rows as metrics take them; their prediction is still to come."""
     weight, groups = train.weight, train.groups
     return Scored(
         target=train.y[rows],
@@ -141,7 +168,9 @@ class _Refit(NamedTuple):
 def _fit_members(
     ensemble: Ensemble, trials: Trials, train: Dataset, spec: Spec, seed: int, deadline: Deadline
 ) -> tuple[dict[View, Encoder], tuple[Member, ...]]:
-    refits = _within(deadline, ensemble, trials, spec.budget.workers)
+    # The last of the budget is for calibration and the summary; a baseline has no deadline to keep.
+    until = deadline.keeping_of_rest(_FINISHING)
+    refits = _within(until, ensemble, trials, spec.budget.workers)
     views: list[View] = sorted({FAMILIES[trials[refit.trial].family].view for refit in refits})
     encoded: dict[View, tuple[Encoder, Matrix]] = {view: fit_encoder(train, view, seed=seed) for view in views}
 
@@ -155,7 +184,7 @@ def _fit_members(
             rows=Rows(matrix=matrix, y=train.y, weight=train.weight),
             parameters=trial.parameters,
             seed=named_seed(seed, "refit", refit.trial, refit.number),
-            deadline=_allowed(deadline, trial),
+            deadline=until,
             settled=trial.settled,
             monotonic=monotonic_signs(matrix, train, spec.constraints.monotonic),
         )
@@ -169,12 +198,6 @@ def _fit_members(
     members = tuple(replace(member, weight=member.weight / total) for member in whole)
     used = {member.view for member in members}
     return {view: encoder for view, (encoder, _) in encoded.items() if view in used}, members
-
-
-def _allowed(deadline: Deadline, trial: Trial) -> Deadline:
-    """What is left, but never less than the fit should take and half as much again: half a fit is worse than a late one."""
-    left = max(deadline.remaining(), 1.5 * trial.refit_seconds + 0.5)
-    return Deadline(seconds=deadline.elapsed() + left, started=deadline.started, clock=deadline.clock)
 
 
 def _within(deadline: Deadline, ensemble: Ensemble, trials: Trials, workers: int) -> list[_Refit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,9 +65,16 @@ def choose_members(trials: Trials, scored: Scored, objective: Metric) -> Ensembl
         total += predictions[found]
         best = found_score
     weights = {trial.id: picks.count(trial.id) / len(picks) for trial in order if trial.id in picks}
-    whole = np.full_like(_of(order[0]), np.nan)
-    whole[rows] = total / len(picks)
-    return Ensemble(weights=weights, score=best, predictions=whole)
+    return ensemble_of(trials, weights, scored, objective)
+
+
+def ensemble_of(trials: Trials, weights: Mapping[str, float], scored: Scored, objective: Metric) -> Ensemble:
+    """The ensemble with given weights, scored on the rows that have out-of-fold predictions."""
+    mean = sum(weight * _of(trials[id_])[trials.rows] for id_, weight in weights.items())
+    whole = np.full_like(_of(trials[next(iter(weights))]), np.nan)
+    whole[trials.rows] = mean
+    score = _score(whole[trials.rows], scored, objective)
+    return Ensemble(weights=dict(weights), score=score, predictions=whole)
 
 
 def _of(trial: Trial) -> FloatArray:

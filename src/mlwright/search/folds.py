@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -113,14 +113,18 @@ def cross_validate(
     deadline: Deadline,
     workers: int,
     monotonic: Mapping[str, str] | None = None,
+    hopeless: Callable[[Sequence[float]], str | None] | None = None,
 ) -> Trial:
-    """Fit and score one trial on all folds; never raises for a family that fails, the trial says so."""
+    """Fit and score one trial on all folds; never raises for a family that fails, the trial says so.
+
+    Parameters
+    ----------
+    hopeless
+        Given the scores of the first folds (as many as there are workers), says why not to go on, or None.
+    """
     started = time.monotonic()
-    until = Deadline(
-        seconds=deadline.elapsed() + max(deadline.remaining(), 0.0) * (1 - _PREDICTING),
-        started=deadline.started,
-        clock=deadline.clock,
-    )
+    until = deadline.keeping_of_rest(_PREDICTING)
+    n_folds = len(data.folds)
 
     def fit(number: int) -> _FoldFit:
         rows, validation = data.rows(number, plan.family.view)
@@ -131,7 +135,7 @@ def cross_validate(
             rows=rows,
             parameters=plan.parameters,
             seed=named_seed(seed, plan.id, number),
-            deadline=until,
+            deadline=_for_fold(until, number, n_folds, workers),
             validation=validation,
             monotonic=monotonic_signs(rows.matrix, data.train, monotonic or {}),
         )
@@ -139,7 +143,20 @@ def cross_validate(
 
     try:
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="mlwright-fold") as pool:
-            fits = list(pool.map(fit, range(len(data.folds))))
+            fits = list(pool.map(fit, range(min(workers, n_folds))))
+            if hopeless is not None and len(fits) < n_folds:
+                scores = [_early_score(one.estimator, data, plan, objective, i) for i, one in enumerate(fits)]
+                if reason := hopeless(scores):
+                    return Trial(
+                        id=plan.id,
+                        family=plan.family.name,
+                        parameters=plan.parameters,
+                        status="abandoned",
+                        fold_scores=tuple(scores),
+                        seconds=time.monotonic() - started,
+                        reason=reason,
+                    )
+            fits += pool.map(fit, range(len(fits), n_folds))
             fitted = [one.estimator for one in fits]
             converged = [one.settled for one in fitted if not one.cut] or [one.settled for one in fitted]
             settled = plan.family.combine(converged, growth=1.0)
@@ -170,6 +187,21 @@ def cross_validate(
         reason="the budget ended its fits early" if cut else "",
         predictions=predictions,
     )
+
+
+def _for_fold(until: Deadline, number: int, n_folds: int, workers: int) -> Deadline:
+    """Its turn of what is left: the folds of one turn run at once, and none may take the time of those after it."""
+    turns = -(-(n_folds - number) // workers)
+    return until.keeping_of_rest(1 - 1 / turns)
+
+
+def _early_score(
+    estimator: FittedEstimator, data: EncodedFolds, plan: TrialPlan, objective: Metric, number: int
+) -> float:
+    """Of one fold by itself, with what its own validation rows settled; good enough to see who is far behind."""
+    _, validation = data.rows(number, plan.family.view)
+    predicted = estimator.predict(validation.matrix.values)
+    return objective.compute(Scored(target=validation.y, prediction=predicted, weight=validation.weight))
 
 
 class _FoldFit(NamedTuple):

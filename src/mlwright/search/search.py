@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mlwright.core import Deadline, Progress, Stage, silent, stage
 from mlwright.data import Dataset, SplitPlan, fold_rows
-from mlwright.models import FAMILIES, Outline
+from mlwright.models import FAMILIES, Outline, one_blas_thread
 from mlwright.search.folds import EncodedFolds, TrialPlan, cross_validate
+from mlwright.search.pilot import Pace, measure_pace, usual_folds
+from mlwright.search.portfolio import BASELINES, portfolio
+from mlwright.search.race import Race
 from mlwright.search.trials import MemoryStore, Trial, Trials, TrialStore
+from mlwright.search.variation import variation
 from mlwright.spec import Spec
 from mlwright.statistics import Metric, objective_of
 
-#: Of the budget, at least, for fitting the chosen members on all rows.
-REFIT_SHARE = 0.2
-#: Families in the order in which their first candidates are tried: what is known without a model, then the likely best.
-_ORDER = ("constant", "lightgbm", "linear")
+#: Of the budget, at least, for fitting the chosen members on all rows; more where the fits so far say so.
+REFIT_SHARE = 0.1
+#: One candidate of a family never tried may take so much of what is left: others may be better.
+_ONE_SHARE = 0.35
+#: Variations end when so many in a row were no better, or after so many: the best of very many is best by luck.
+_PATIENCE = 12
+_MOST_VARIATIONS = 60
 
 
 def search(
@@ -43,134 +51,169 @@ def search(
     Notes
     -----
     With the same spec, rows and seed the same trials give the same numbers, whatever the order in which they finish;
-    how many of them are made depends on the clock, unless `budget.trials` says it.
+    how many of them are made, on how many folds and how fine, depends on the clock, unless `budget.trials` says how many:
+    then nothing depends on it.
     """
     deadline = deadline or Deadline.after(spec.budget.seconds)
     store = store or MemoryStore()
     objective = objective_of(train.task)
-    with stage("search", progress) as report:
+    with stage("search", progress) as report, one_blas_thread():
         started = time.monotonic()
-        folds = fold_rows(train, plan, n_folds(train, plan), seed=seed)
+        workers = max(min(spec.budget.workers, os.cpu_count() or 1), 1)
+        pace = _pace(train, plan, spec, store, deadline.seconds, workers, seed)
+        folds = fold_rows(train, plan, pace.folds, seed=seed)
         data = EncodedFolds(train, folds, seed=seed, keep_mb=spec.budget.memory_mb / 8)
         report.advance(f"{len(folds)} folds of {len(train):,} rows", done=deadline.elapsed(), total=deadline.seconds)
-        made, stopped = _try_all(train, spec, data, objective, seed, deadline, store, report)
+        run = _Search(spec, data, objective, seed, deadline, store, report, pace, max(min(workers, len(folds)), 1))
+        run.try_portfolio()
+        run.try_variations()
+        report.advance(
+            run.stopped, done=min(deadline.elapsed(), deadline.seconds), total=deadline.seconds, best=run.best()
+        )
         return Trials(
             objective=objective.name,
-            trials=tuple(made),
+            trials=tuple(run.made),
             rows=data.covered,
             n_folds=len(folds),
             fit_share=data.fit_share,
             seconds=time.monotonic() - started,
-            stopped=stopped,
+            stopped=run.stopped,
         )
 
 
-def n_folds(train: Dataset, plan: SplitPlan) -> int:
-    """More folds where rows are few: each model then sees nearly all of them."""
-    if plan.folds is not None:
-        return plan.folds
-    n = len(train)
-    k = 8 if n < 3000 else 5 if n < 30_000 else 3
-    if train.task != "regression":
-        counts = np.bincount(train.y.astype(np.int64))
-        k = min(k, max(int(counts[counts > 0].min()), 3))
-    return min(k, 4) if plan.kind == "temporal" else k
+def _pace(
+    train: Dataset, plan: SplitPlan, spec: Spec, store: TrialStore, seconds: float, workers: int, seed: int
+) -> Pace:
+    """What an earlier part of this search settled; else a pilot, unless the number of trials is given: no clock then."""
+    noted = store.noted("pace")
+    if noted is not None:
+        return Pace(folds=int(noted["folds"]), least_rate=float(noted["least_rate"]))
+    if spec.budget.trials is not None:
+        pace = Pace(folds=usual_folds(train, plan))
+    else:
+        pace = measure_pace(train, plan, seconds=seconds, workers=workers, seed=seed)
+    store.note("pace", pace.state())
+    return pace
 
 
-def plans(train: Dataset) -> list[TrialPlan]:
-    """Every candidate in the order in which they are tried: the first of each family, then the others."""
-    outline = Outline.of(train)
-    listed = {name: list(FAMILIES[name].candidates(outline)) for name in _ORDER}
-    longest = max(len(candidates) for candidates in listed.values())
-    ordered = [
-        (name, candidates[position])
-        for position in range(longest)
-        for name, candidates in listed.items()
-        if position < len(candidates)
-    ]
-    return [
-        TrialPlan(
-            id=f"{number:02d}-{str(parameters['name']).replace(' ', '-')}", family=FAMILIES[name], parameters=parameters
-        )
-        for number, (name, parameters) in enumerate(ordered)
-    ]
+@dataclass(slots=True)
+class _Search:
+    """One search under way."""
 
+    spec: Spec
+    data: EncodedFolds
+    objective: Metric
+    seed: int
+    deadline: Deadline
+    store: TrialStore
+    report: Stage
+    pace: Pace
+    workers: int
+    made: list[Trial] = field(default_factory=list)
+    stopped: str = "every candidate was tried"
 
-def _try_all(
-    train: Dataset,
-    spec: Spec,
-    data: EncodedFolds,
-    objective: Metric,
-    seed: int,
-    deadline: Deadline,
-    store: TrialStore,
-    report: Stage,
-) -> tuple[list[Trial], str]:
-    made: list[Trial] = []
-    stopped = "every candidate was tried"
-    workers = max(min(spec.budget.workers, os.cpu_count() or 1, len(data.folds)), 1)
-    for planned in plans(train):
-        if spec.budget.trials is not None and len(made) >= spec.budget.trials:
-            stopped = f"{spec.budget.trials} trials were asked for"
-            break
-        known = store.get(planned.id)
-        if known is not None and known.status in {"finished", "failed"}:
-            made.append(known)
-            continue
-        until = deadline.keeping(_share_for_refit(made, deadline, workers))
-        cost = _predicted_cost(planned, made)
-        if any(trial.usable for trial in made if trial.family != "constant") and until.remaining() < 0.7 * cost:
-            stopped = "the budget is used up"
-            reason = f"would take about {cost:.0f} s, {max(until.remaining(), 0):.0f} s were left"
-            made.append(
-                Trial(
-                    id=planned.id,
-                    family=planned.family.name,
-                    parameters=planned.parameters,
-                    status="left out",
-                    reason=reason,
-                )
-            )
-            continue
-        report.advance(
+    def try_portfolio(self) -> None:
+        for planned in portfolio(Outline.of(self.data.train), self.spec):
+            if self._enough():
+                return
+            fitted = TrialPlan(id=planned.id, family=planned.family, parameters=self.pace.fitted(planned.parameters))
+            self._try(fitted, Race(self.made, self.objective))
+
+    def try_variations(self) -> None:
+        outline = Outline.of(self.data.train)
+        since = 0
+        for number in range(_MOST_VARIATIONS):
+            if self._enough() or self.stopped == _USED_UP:
+                return
+            planned = variation(self.made, outline, self.spec, self.objective, number=number, seed=self.seed)
+            if planned is None:
+                return
+            before = self._best_score()
+            if not self._try(planned, Race(self.made, self.objective, strict=True)):
+                return
+            after = self._best_score()
+            since = 0 if before is None or (after is not None and self.objective.gain(after, before) > 0) else since + 1
+            if since >= _PATIENCE:
+                self.stopped = f"{_PATIENCE} variations in a row were no better"
+                return
+        self.stopped = f"{_MOST_VARIATIONS} variations were tried"
+
+    def _enough(self) -> bool:
+        if self.spec.budget.trials is not None and len(self.made) >= self.spec.budget.trials:
+            self.stopped = f"{self.spec.budget.trials} trials were asked for"
+            return True
+        return False
+
+    def _try(self, planned: TrialPlan, race: Race) -> bool:
+        """Make one trial, or take it from the store; False if there is no time for it."""
+        known = self.store.get(planned.id)
+        if known is not None and known.status in {"finished", "failed", "abandoned"}:
+            self.made.append(known)
+            return True
+        until = self.deadline.keeping(self._share_for_refit())
+        cost = self._predicted_cost(planned)
+        left = max(until.remaining(), 0.0)
+        if any(trial.usable for trial in self.made if trial.family not in BASELINES) and left < max(0.8 * cost, 0.05):
+            self.stopped = _USED_UP
+            self._leave_out(planned, f"would take about {cost:.1f} s, {left:.1f} s were left")
+            return False
+        self.report.advance(
             f"trying {planned.parameters['name']}",
-            done=deadline.elapsed(),
-            total=deadline.seconds,
-            best=_best(made, objective),
+            done=self.deadline.elapsed(),
+            total=self.deadline.seconds,
+            best=self.best(),
         )
+        if cost == 0.0 and planned.family.name not in {*BASELINES, "lightgbm"}:
+            until = until.keeping_of_rest(1 - _ONE_SHARE)
         trial = cross_validate(
             planned,
-            data,
-            objective,
-            seed=seed,
+            self.data,
+            self.objective,
+            seed=self.seed,
             deadline=until,
-            workers=workers,
-            monotonic=spec.constraints.monotonic,
+            workers=self.workers,
+            monotonic=self.spec.constraints.monotonic,
+            hopeless=race.hopeless,
         )
-        store.put(trial)
-        made.append(trial)
-    report.advance(
-        stopped, done=min(deadline.elapsed(), deadline.seconds), total=deadline.seconds, best=_best(made, objective)
-    )
-    return made, stopped
+        self.store.put(trial)
+        self.made.append(trial)
+        return True
+
+    def _leave_out(self, planned: TrialPlan, reason: str) -> None:
+        self.made.append(
+            Trial(
+                id=planned.id,
+                family=planned.family.name,
+                parameters=planned.parameters,
+                status="left out",
+                reason=reason,
+            )
+        )
+
+    def _share_for_refit(self) -> float:
+        """What must be kept of the budget so that what is likely chosen can be fitted on all rows, in a slow moment too."""
+        sign = -1.0 if self.objective.higher_is_better else 1.0
+        usable = [trial for trial in self.made if trial.usable and trial.score is not None]
+        likely = sorted(usable, key=lambda trial: sign * float(trial.score or 0.0))[:3]
+        fits = [trial.refit_seconds for trial in likely for _ in range(FAMILIES[trial.family].refits)]
+        needed = max(sum(fits) / self.workers, max(fits, default=0.0))
+        return float(np.clip(1.3 * needed / self.deadline.seconds, REFIT_SHARE, 0.45))
+
+    def _predicted_cost(self, planned: TrialPlan) -> float:
+        """Seconds that a trial will take, from those of its family; 0 if nothing is known."""
+        same = [trial.seconds for trial in self.made if trial.family == planned.family.name and trial.usable]
+        return float(np.median(same)) if same else 0.0
+
+    def _best_score(self) -> float | None:
+        scores = [t.score for t in self.made if t.usable and t.score is not None and np.isfinite(t.score)]
+        if not scores:
+            return None
+        return max(scores) if self.objective.higher_is_better else min(scores)
+
+    def best(self) -> str | None:
+        """The best score so far, for people who wait."""
+        score = self._best_score()
+        return None if score is None else f"{self.objective.title} {score:.4g}"
 
 
-def _share_for_refit(made: list[Trial], deadline: Deadline, workers: int) -> float:
-    """What must be kept of the budget so that whatever is chosen can be fitted on all rows, with room for a slow moment."""
-    longest = max((trial.refit_seconds for trial in made if trial.usable), default=0.0)
-    fits = -(-max(family.refits for family in FAMILIES.values()) // workers)
-    return float(np.clip(1.5 * longest * fits / deadline.seconds, REFIT_SHARE, 0.5))
-
-
-def _predicted_cost(planned: TrialPlan, made: list[Trial]) -> float:
-    """Seconds that a trial will take, from those of its family; 0 if nothing is known."""
-    same = [trial.seconds for trial in made if trial.family == planned.family.name and trial.usable]
-    return max(same) if same else 0.0
-
-
-def _best(made: list[Trial], objective: Metric) -> str | None:
-    scores = [trial.score for trial in made if trial.score is not None and np.isfinite(trial.score)]
-    if not scores:
-        return None
-    best = max(scores) if objective.higher_is_better else min(scores)
-    return f"{objective.title} {best:.4g}"
+_USED_UP = "the budget is used up"

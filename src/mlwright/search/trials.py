@@ -14,7 +14,7 @@ from mlwright.core import MlwrightError, read_json, whole_folder, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.models import Settled
 
-Status = Literal["finished", "cut", "failed", "left out"]
+Status = Literal["finished", "cut", "abandoned", "failed", "left out"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +26,8 @@ class Trial:
     id
         Unique in a run, and the same in a repeated one: its number and the name of its parameters.
     status
-        `cut`: the deadline ended a fit early, so the score is worse than the parameters; `left out`: its predicted
-        cost did not fit the budget; `reason` says more.
+        `cut`: the deadline ended a fit early, so the score is worse than the parameters; `abandoned`: far behind after
+        its first folds; `left out`: its predicted cost did not fit the budget; `reason` says more.
     score
         Of the objective on the out-of-fold predictions of all folds together.
     settled
@@ -107,12 +107,21 @@ class TrialStore(Protocol):
         """Keep a trial; once this returns, a killed process does not lose it."""
         ...
 
+    def noted(self, name: str) -> Mapping[str, float] | None:
+        """What was noted under this name."""
+        ...
+
+    def note(self, name: str, values: Mapping[str, float]) -> None:
+        """Keep what all trials depend on, so that a search that goes on depends on the same."""
+        ...
+
 
 class MemoryStore:
     """Keeps trials as long as the process lives."""
 
     def __init__(self) -> None:
         self._trials: dict[str, Trial] = {}
+        self._notes: dict[str, Mapping[str, float]] = {}
 
     def get(self, id: str) -> Trial | None:  # noqa: A002 - the field is called id in the file
         return self._trials.get(id)
@@ -120,9 +129,15 @@ class MemoryStore:
     def put(self, trial: Trial) -> None:
         self._trials[trial.id] = trial
 
+    def noted(self, name: str) -> Mapping[str, float] | None:
+        return self._notes.get(name)
+
+    def note(self, name: str, values: Mapping[str, float]) -> None:
+        self._notes[name] = values
+
 
 class FolderStore:
-    """Keeps each trial as a folder: `trial.json` and `predictions.arrow`."""
+    """Keeps each trial as a folder: `trial.json` and `predictions.arrow`; and each note as a file beside them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -142,11 +157,19 @@ class FolderStore:
             if trial.predictions is not None:
                 _write_array(aside / "predictions.arrow", trial.predictions)
 
+    def noted(self, name: str) -> Mapping[str, float] | None:
+        path = self._folder / f"{name}.json"
+        return dict(read_json(path)) if path.is_file() else None
+
+    def note(self, name: str, values: Mapping[str, float]) -> None:
+        write_json(self._folder / f"{name}.json", {"format_version": 1, **values})
+
     def all(self) -> list[Trial]:
         """Every trial that was kept, by id."""
         if not self._folder.is_dir():
             return []
-        return [read_trial(place) for place in sorted(self._folder.iterdir()) if not place.name.startswith(".")]
+        places = sorted(place for place in self._folder.iterdir() if place.is_dir() and not place.name.startswith("."))
+        return [read_trial(place) for place in places]
 
 
 def read_trial(place: Path) -> Trial:

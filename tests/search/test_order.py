@@ -1,0 +1,208 @@
+"""What is tried in which order: the portfolio, the pilot, the race and the variations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support import dataset_of, mixed_frame, spec_for
+
+from mlwright.data import plan_split
+from mlwright.models import FAMILIES, Outline
+from mlwright.search import MemoryStore, Trial, search
+from mlwright.search.pilot import Pace, measure_pace
+from mlwright.search.portfolio import portfolio
+from mlwright.search.race import Race
+from mlwright.search.variation import variation
+from mlwright.spec import Spec
+from mlwright.statistics import METRICS
+
+LOSS = METRICS["log_loss"]
+SPEC = spec_for("bought")
+
+
+def outline(**changes: int) -> Outline:
+    known = {"n_rows": 5000, "n_features": 20, "n_classes": 2, "most_levels": 5}
+    return Outline(task="binary", **{**known, **changes})
+
+
+def made(family: str, score: float, folds: tuple[float, ...] = (), **parameters: float) -> Trial:
+    name = f"{family} {score}"
+    return Trial(
+        id=name,
+        family=family,
+        parameters={"name": name, **parameters},
+        status="finished",
+        score=score,
+        fold_scores=folds or (score,) * 4,
+        predictions=np.zeros(3),
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- portfolio
+
+
+def test_the_baselines_and_the_workhorse_are_tried_first_and_each_id_is_unique() -> None:
+    planned = portfolio(outline(), SPEC)
+    assert [one.family.name for one in planned][:2] == ["constant", "lightgbm"]
+    assert "linear" in [one.family.name for one in planned][:3]
+    assert len({one.id for one in planned}) == len(planned)
+    assert len({one.parameters["name"] for one in planned}) == len(planned)
+
+
+def test_only_families_that_can_keep_the_constraints_are_tried_beside_the_baselines() -> None:
+    glass = spec_for("bought", constraints={"interpretability": "glass_box"})
+    assert {one.family.name for one in portfolio(outline(), glass)} == {"constant", "linear", "additive"}
+    rising = spec_for("bought", constraints={"monotonic": {"age": "increasing"}})
+    tried = {one.family.name for one in portfolio(outline(), rising)} - {"constant", "linear"}
+    assert tried
+    assert all(FAMILIES[name].abilities.monotonic for name in tried)
+
+
+def test_wide_categories_bring_ordered_target_statistics_forward() -> None:
+    usual, wide = ([one.family.name for one in portfolio(outline(most_levels=levels), SPEC)] for levels in (5, 5000))
+    assert wide.index("catboost") < usual.index("catboost")
+
+
+# --------------------------------------------------------------------------------------------------------------- pilot
+
+
+def test_a_large_budget_takes_the_usual_folds_and_leaves_the_rates_alone() -> None:
+    dataset = dataset_of(mixed_frame(), "bought")
+    pace = measure_pace(dataset, plan_split(dataset, SPEC), seconds=10_000, workers=2, seed=0)
+    assert pace.folds == 8
+    parameters = {"name": "x", "learning_rate": 0.05}
+    assert pace.fitted(parameters) == parameters
+
+
+def test_a_small_budget_takes_fewer_folds_and_coarser_steps() -> None:
+    dataset = dataset_of(mixed_frame(4000), "bought")
+    pace = measure_pace(dataset, plan_split(dataset, SPEC), seconds=0.3, workers=1, seed=0)
+    assert pace.folds < 5
+    assert 0.05 < float(pace.fitted({"name": "x", "learning_rate": 0.05})["learning_rate"]) <= 0.15
+
+
+@given(rate=st.floats(0.005, 0.3), least=st.floats(0, 5))
+def test_a_fitted_rate_is_never_finer_than_the_family_asked_for(rate: float, least: float) -> None:
+    fitted = Pace(folds=3, least_rate=least).fitted({"learning_rate": rate})["learning_rate"]
+    assert fitted >= min(rate, 0.15) - 1e-4
+    assert fitted <= max(rate, 0.15)
+
+
+def test_with_a_number_of_trials_nothing_depends_on_the_clock() -> None:
+    dataset = dataset_of(mixed_frame(300), "bought")
+    spec = spec_for("bought", budget={"seconds": 60, "trials": 2})
+    store = MemoryStore()
+    search(dataset, spec, plan_split(dataset, spec), seed=0, store=store)
+    assert store.noted("pace") == {"folds": 8, "least_rate": 0.0}
+
+
+def test_a_search_that_goes_on_keeps_its_folds() -> None:
+    dataset = dataset_of(mixed_frame(300), "bought")
+    store = MemoryStore()
+    store.note("pace", {"folds": 3, "least_rate": 0.1})
+    trials = search(dataset, spec_for("bought", budget={"seconds": 2}), plan_split(dataset, SPEC), seed=0, store=store)
+    assert trials.n_folds == 3
+    assert trials["01-lightgbm"].parameters["learning_rate"] == 0.1
+
+
+# ---------------------------------------------------------------------------------------------------------------- race
+
+
+def test_who_is_far_behind_after_the_first_folds_is_given_up() -> None:
+    so_far = [made("constant", 0.69), made("lightgbm", 0.40, (0.38, 0.42, 0.40, 0.40)), made("linear", 0.45)]
+    race = Race(so_far, LOSS)
+    assert race.hopeless([0.39, 0.43]) is None
+    told = race.hopeless([0.55, 0.56])
+    assert told is not None
+    assert "behind lightgbm 0.4" in told
+    assert Race(so_far, LOSS, strict=True).hopeless([0.43, 0.44]) is not None
+    assert race.hopeless([0.43, 0.44]) is None
+    assert race.hopeless([float("nan")] * 2) is not None
+
+
+def test_there_is_no_race_before_anything_is_known_or_after_the_last_fold() -> None:
+    assert Race([], LOSS).hopeless([9.9]) is None
+    assert Race([made("constant", 0.69)], LOSS).hopeless([9.9]) is None
+    assert Race([made("constant", 0.69), made("lightgbm", 0.4)], LOSS).hopeless([9.9] * 4) is None
+
+
+# ---------------------------------------------------------------------------------------------------------- variations
+
+
+@given(number=st.integers(0, 200), seed=st.integers(0, 50))
+def test_variations_stay_inside_the_space_of_their_family_and_can_be_repeated(number: int, seed: int) -> None:
+    so_far = [made("constant", 0.69), made("lightgbm", 0.4, learning_rate=0.05, num_leaves=31), made("linear", 0.5)]
+    drawn, again = (variation(so_far, outline(), SPEC, LOSS, number=number, seed=seed) for _ in range(2))
+    assert drawn is not None
+    assert again is not None
+    assert (drawn.id, drawn.parameters) == (again.id, again.parameters)
+    assert drawn.family.name == "lightgbm"
+    for name, among in drawn.family.space(outline()).items():
+        value = drawn.parameters[name]
+        if isinstance(among, tuple):
+            assert value in among
+        else:
+            assert among.low * 0.999 <= value <= among.high * 1.001
+            assert not among.whole or isinstance(value, int)
+
+
+def test_without_a_family_that_has_anything_to_choose_there_is_no_variation() -> None:
+    assert variation([], outline(), SPEC, LOSS, number=0, seed=0) is None
+    assert variation([made("linear", 0.4), made("constant", 0.6)], outline(), SPEC, LOSS, number=0, seed=0) is None
+
+
+def test_the_best_family_is_varied_most() -> None:
+    so_far = [made("catboost", 0.39), made("lightgbm", 0.4)]
+    drawn = [variation(so_far, outline(), SPEC, LOSS, number=number, seed=0) for number in range(9)]
+    names = [one.family.name for one in drawn if one is not None]
+    assert names.count("catboost") > names.count("lightgbm") > 0
+
+
+# ----------------------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case", ["few rows, many gaps", "many classes", "one feature", "text only", "sparse", "weights"]
+)
+def test_odd_tables_end_in_a_model_inside_the_budget(case: str) -> None:
+    import time
+
+    import polars as pl
+
+    from mlwright.core import Deadline
+    from mlwright.search import assemble
+
+    rng = np.random.default_rng(0)
+    n = 300
+    data: dict[str, object] = {"source": "-", "target": "y"}
+    x = rng.normal(size=(n, 50))
+    y = np.where(x[:, 0] + rng.normal(size=n) > 0, "yes", "no")
+    match case:
+        case "few rows, many gaps":
+            frame = pl.DataFrame(np.where(rng.random(x.shape) < 0.2, np.nan, x)).fill_nan(None)
+        case "many classes":
+            frame = pl.DataFrame(x[:, :5])
+            y = np.array([f"c{i}" for i in np.r_[np.repeat(np.arange(20), 14), np.repeat(np.arange(20, 30), 2)]])
+        case "one feature":
+            frame = pl.DataFrame(x[:, :1])
+        case "text only":
+            words = np.array(["good", "bad", "slow", "fast", "cheap", "late"])
+            frame = pl.DataFrame({"t": [" ".join(rng.choice(words, 6)) for _ in range(n)]})
+        case "sparse":
+            frame = pl.DataFrame(np.where(rng.random((n, 500)) < 0.02, 1, 0))
+        case _:
+            frame = pl.DataFrame(x[:, :5]).with_columns(w=pl.Series(np.where(rng.random(n) < 0.3, 0.0, 1.0)))
+            data["weight"] = "w"
+    spec = Spec.of({"data": data, "budget": {"seconds": 5}})
+    from mlwright.data import read
+
+    dataset = read(spec, frame.with_columns(y=pl.Series(y)))
+    begun = time.monotonic()
+    deadline = Deadline.after(5)
+    trials = search(dataset, spec, plan_split(dataset, spec), seed=0, deadline=deadline)
+    model = assemble(trials, dataset, spec, seed=0, deadline=deadline)
+    assert time.monotonic() - begun < 5 * 1.5  # the machine may be busy
+    assert np.isfinite(model.predict(dataset).prediction).all()
