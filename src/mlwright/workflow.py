@@ -6,6 +6,7 @@ that was killed at any moment goes on with what was finished.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,12 @@ from mlwright.spec import Spec, load_spec, raise_if_contradictory
 
 
 def run(
-    spec: Spec | str | Path, frame: Any | None = None, *, resume: RunFolder | None = None, progress: Progress = silent
+    spec: Spec | str | Path,
+    frame: Any | None = None,
+    *,
+    resume: RunFolder | None = None,
+    progress: Progress = silent,
+    prototypes: Mapping[str, Any] | None = None,
 ) -> Run:
     """Do everything: read, check, search, fit, evaluate, report.
 
@@ -33,6 +39,8 @@ def run(
         A data frame of any library in place of the source that the spec names.
     resume
         A run that was begun earlier: it goes on with what was finished.
+    prototypes
+        Your own scikit-learn estimators or pipelines by name: scored on the same folds and shown on the leaderboard.
 
     Raises
     ------
@@ -41,7 +49,7 @@ def run(
     RequirementsNotMet
         If a requirement of priority `must` is not met; the report is written all the same.
     """
-    trained = train(spec, frame, resume=resume, progress=progress)
+    trained = train(spec, frame, resume=resume, progress=progress, prototypes=prototypes)
     evaluated = evaluate_run(trained, progress=progress)
     report_run(evaluated)
     assert evaluated.evaluation is not None
@@ -50,7 +58,12 @@ def run(
 
 
 def train(
-    spec: Spec | str | Path, frame: Any | None = None, *, resume: RunFolder | None = None, progress: Progress = silent
+    spec: Spec | str | Path,
+    frame: Any | None = None,
+    *,
+    resume: RunFolder | None = None,
+    progress: Progress = silent,
+    prototypes: Mapping[str, Any] | None = None,
 ) -> Run:
     """Read, check, search and fit; no test row is scored."""
     spec = resume.spec() if resume is not None else _loaded(spec)
@@ -74,6 +87,7 @@ def train(
                 deadline=deadline,
                 store=folder.trial_store(),
                 progress=progress,
+                prototypes=prototypes or {},
             )
             folder.write_search(trials)
             model = assemble(trials, train_rows, spec, seed=spec.seed, deadline=deadline, progress=progress)

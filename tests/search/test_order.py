@@ -65,6 +65,15 @@ def test_wide_categories_bring_ordered_target_statistics_forward() -> None:
     assert wide.index("catboost") < usual.index("catboost")
 
 
+def test_where_no_category_is_worth_crossing_the_crossed_view_is_not_tried_again() -> None:
+    dataset = dataset_of(mixed_frame(300), "bought", data={"id": "customer_id"})
+    spec = spec_for("bought", budget={"seconds": 60, "trials": 8})
+    trials = search(dataset, spec, plan_split(dataset, spec), seed=0)
+    (crossed,) = [trial for trial in trials if trial.family == "lightgbm_crossed"]
+    assert crossed.status == "left out"
+    assert "repeat" in crossed.reason
+
+
 # --------------------------------------------------------------------------------------------------------------- pilot
 
 

@@ -31,7 +31,7 @@ def _what_was_tried(board: Leaderboard, trials: Trials) -> str:
         "abandoned": "given up after the first folds, far behind",
         "cut": "cut short by the budget",
         "failed": "failed",
-        "left out": "left out, since the time would not have sufficed",
+        "left out": "left out, for the reason beside it",
     }
     told = [f"{counts[status]} {why}" for status, why in asides.items() if counts[status]]
     tried = f"{len(board.standings)} candidates of {len(families)} families on {trials.n_folds} folds"

@@ -219,10 +219,9 @@ def limits(run: Run) -> list[str]:
         lines.append(
             "The test rows are of the same time as the training rows; how it does on later rows was not tested."
         )
-    if run.trials.stopped != "every candidate was tried":
-        cut = [t.name for t in run.trials if t.status in {"left out", "cut"}]
-        tail = f" (not or not fully tried: {', '.join(cut)})" if cut else ""
-        lines.append(f"The search ended because {run.trials.stopped}{tail}.")
+    cut = [t.name for t in run.trials if t.status == "cut" or (t.status == "left out" and t.reason.startswith("would"))]
+    if cut:
+        lines.append(f"The search ended because {run.trials.stopped} (not or not fully tried: {', '.join(cut)}).")
     if evaluation is not None:
         loud = [c.family for c in evaluation.canaries if not c.silent]
         lines.append(

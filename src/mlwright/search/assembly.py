@@ -72,7 +72,9 @@ def assemble(
 
 def eligible_trials(trials: Trials, spec: Spec) -> Trials:
     """The trials of families that can keep what the spec demands of a model."""
-    return replace(trials, trials=tuple(trial for trial in trials if eligible(FAMILIES[trial.family], spec)))
+    return replace(
+        trials, trials=tuple(t for t in trials if t.family in FAMILIES and eligible(FAMILIES[t.family], spec))
+    )
 
 
 def _assembled(

@@ -180,7 +180,7 @@ def cross_validate(
         parameters=plan.parameters,
         status="cut" if cut else "finished",
         score=objective.compute(data.scored(predictions)),
-        fold_scores=_fold_scores(predictions, data, objective),
+        fold_scores=fold_scores(predictions, data, objective),
         settled=plan.family.combine(converged, growth=1 / data.fit_share),
         seconds=time.monotonic() - started,
         refit_seconds=float(np.mean([one.seconds for one in fits])) / data.fit_share,
@@ -232,7 +232,8 @@ def _out_of_fold(
     return predictions
 
 
-def _fold_scores(predictions: FloatArray, data: EncodedFolds, objective: Metric) -> tuple[float, ...]:
+def fold_scores(predictions: FloatArray, data: EncodedFolds, objective: Metric) -> tuple[float, ...]:
+    """Of each fold by itself."""
     scores = []
     for fold in data.folds:
         rows = fold.validation

@@ -117,7 +117,8 @@ def leaderboard(
     chosen = eligible_trials(trials, spec)
     ensemble = ensemble_of(chosen, weights, scored, objective) if weights else choose_members(chosen, scored, objective)
     sign = -1.0 if objective.higher_is_better else 1.0
-    known = [trial for trial in trials.usable if trial.score is not None and np.isfinite(trial.score)]
+    scored_trials = [trial for trial in trials if trial.predictions is not None and trial.score is not None]
+    known = [trial for trial in scored_trials if np.isfinite(trial.score or 0.0)]
     ranked = sorted(known, key=lambda trial: sign * float(trial.score or 0.0))
     listed = {trial.id for trial in ranked}
     standings = [_standing(trial, ranked[0], chosen, ensemble, scored, objective, seed) for trial in ranked] + [

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +17,8 @@ from mlwright.models import FAMILIES, Outline, one_blas_thread
 from mlwright.search.folds import EncodedFolds, TrialPlan, cross_validate
 from mlwright.search.pilot import Pace, measure_pace, usual_folds
 from mlwright.search.portfolio import BASELINES, portfolio
+from mlwright.search.prototypes import FAMILY as PROTOTYPE
+from mlwright.search.prototypes import evaluate_prototype
 from mlwright.search.race import Race
 from mlwright.search.trials import MemoryStore, Trial, Trials, TrialStore
 from mlwright.search.variation import variation
@@ -27,6 +32,7 @@ _ONE_SHARE = 0.35
 #: Variations end when so many in a row were no better, or after so many: the best of very many is best by luck.
 _PATIENCE = 12
 _MOST_VARIATIONS = 60
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def search(
@@ -38,6 +44,7 @@ def search(
     deadline: Deadline | None = None,
     store: TrialStore | None = None,
     progress: Progress = silent,
+    prototypes: Mapping[str, Any] = _NONE,
 ) -> Trials:
     """Try candidates on folds of the training rows within the budget.
 
@@ -47,6 +54,8 @@ def search(
         The budget for search and refit together; starts now if not given.
     store
         Where finished trials are kept and looked up, so that a killed search goes on.
+    prototypes
+        The team's own scikit-learn estimators or pipelines by name: scored on the same folds, for comparison.
 
     Notes
     -----
@@ -65,6 +74,7 @@ def search(
         data = EncodedFolds(train, folds, seed=seed, keep_mb=spec.budget.memory_mb / 8)
         report.advance(f"{len(folds)} folds of {len(train):,} rows", done=deadline.elapsed(), total=deadline.seconds)
         run = _Search(spec, data, objective, seed, deadline, store, report, pace, max(min(workers, len(folds)), 1))
+        run.try_prototypes(prototypes)
         run.try_portfolio()
         run.try_variations()
         report.advance(
@@ -112,6 +122,17 @@ class _Search:
     made: list[Trial] = field(default_factory=list)
     stopped: str = "every candidate was tried"
 
+    def try_prototypes(self, prototypes: Mapping[str, Any]) -> None:
+        for number, (name, estimator) in enumerate(prototypes.items()):
+            id_ = f"p{number}-{name.replace(' ', '-')}"
+            self.report.advance(f"scoring {name}", done=self.deadline.elapsed(), total=self.deadline.seconds)
+            trial = self.store.get(id_)
+            if trial is None:
+                until = self.deadline.keeping_of_rest(1 - _ONE_SHARE)
+                trial = evaluate_prototype(id_, name, estimator, self.data, self.objective, deadline=until)
+                self.store.put(trial)
+            self.made.append(trial)
+
     def try_portfolio(self) -> None:
         for planned in portfolio(Outline.of(self.data.train), self.spec):
             if self._enough():
@@ -139,7 +160,8 @@ class _Search:
         self.stopped = f"{_MOST_VARIATIONS} variations were tried"
 
     def _enough(self) -> bool:
-        if self.spec.budget.trials is not None and len(self.made) >= self.spec.budget.trials:
+        tried = sum(trial.family != PROTOTYPE for trial in self.made)
+        if self.spec.budget.trials is not None and tried >= self.spec.budget.trials:
             self.stopped = f"{self.spec.budget.trials} trials were asked for"
             return True
         return False
@@ -149,6 +171,9 @@ class _Search:
         known = self.store.get(planned.id)
         if known is not None and known.status in {"finished", "failed", "abandoned"}:
             self.made.append(known)
+            return True
+        if planned.family.view == "crossed" and not self._crosses():
+            self._leave_out(planned, "no crossing pays here, so it would repeat the plain one")
             return True
         until = self.deadline.keeping(self._share_for_refit())
         cost = self._predicted_cost(planned)
@@ -178,6 +203,11 @@ class _Search:
         self.store.put(trial)
         self.made.append(trial)
         return True
+
+    def _crosses(self) -> bool:
+        """Whether the crossed view has other features than the plain one."""
+        crossed, plain = (self.data.rows(0, view)[0].matrix.names for view in ("crossed", "codes"))
+        return crossed != plain
 
     def _leave_out(self, planned: TrialPlan, reason: str) -> None:
         self.made.append(

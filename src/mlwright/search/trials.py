@@ -14,7 +14,7 @@ from mlwright.core import MlwrightError, read_json, whole_folder, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.models import Settled
 
-Status = Literal["finished", "cut", "abandoned", "failed", "left out"]
+Status = Literal["finished", "cut", "abandoned", "failed", "left out", "evaluated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ class Trial:
         Unique in a run, and the same in a repeated one: its number and the name of its parameters.
     status
         `cut`: the deadline ended a fit early, so the score is worse than the parameters; `abandoned`: far behind after
-        its first folds; `left out`: its predicted cost did not fit the budget; `reason` says more.
+        its first folds; `left out`: not begun, since its predicted cost did not fit the budget or it would repeat another;
+        `evaluated`: a prototype, for comparison only; `reason` says more.
     score
         Of the objective on the out-of-fold predictions of all folds together.
     settled

@@ -1,0 +1,119 @@
+"""A team's own estimator, scored on the same folds as every candidate: it stands on the leaderboard and is no member."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlwright.core import Deadline
+from mlwright.data import Dataset
+from mlwright.data.dataset import FloatArray
+from mlwright.search.folds import EncodedFolds, fold_scores
+from mlwright.search.trials import Trial
+from mlwright.statistics import Metric
+
+FAMILY = "prototype"
+
+
+class PrototypeTooSlow(Exception):
+    """It did not come back in its time."""
+
+
+def evaluate_prototype(
+    id: str,  # noqa: A002 - as everywhere
+    name: str,
+    estimator: Any,
+    data: EncodedFolds,
+    objective: Metric,
+    *,
+    deadline: Deadline,
+) -> Trial:
+    """Fit a scikit-learn estimator or pipeline on each fold and score what it says of the rest; never raises for it.
+
+    Parameters
+    ----------
+    estimator
+        With `fit(frame, y)` and `predict_proba` or `predict`; each fold gets a clone. The frame is a pandas one with the
+        features as they were read: texts, numbers, dates, missing values.
+    deadline
+        What has not come back by then is given up; its thread is left to itself.
+    """
+    started = time.monotonic()
+    shape = (len(data.train), len(data.train.classes)) if len(data.train.classes) > 2 else len(data.train)
+    predictions = np.full(shape, np.nan)
+    try:
+        for fold in data.folds:
+            predicted = _in_time(
+                deadline, _fold_predictions, estimator, data.train.take(fold.train), data.train.take(fold.validation)
+            )
+            if predicted.shape != predictions[fold.validation].shape or not np.isfinite(predicted).all():
+                raise ValueError("its predictions have the wrong shape or are not finite")
+            predictions[fold.validation] = predicted
+    except Exception as error:  # somebody else's code: whatever it raises ends this trial and not the run
+        reason = f"{type(error).__name__}: {error}"[:300]
+        return _trial(id, name, status="failed", seconds=time.monotonic() - started, reason=reason)
+    return _trial(
+        id,
+        name,
+        status="evaluated",
+        score=objective.compute(data.scored(predictions)),
+        fold_scores=fold_scores(predictions, data, objective),
+        seconds=time.monotonic() - started,
+        predictions=predictions,
+        reason="for comparison",
+    )
+
+
+def _trial(id: str, name: str, **known: Any) -> Trial:  # noqa: A002 - as everywhere
+    return Trial(id=id, family=FAMILY, parameters={"name": name}, **known)
+
+
+def _in_time(deadline: Deadline, work: Any, *arguments: Any) -> FloatArray:
+    """What `work` gives, if it does so before the deadline."""
+    answer: list[FloatArray] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answer.append(work(*arguments))
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="mlwright-prototype", daemon=True)
+    thread.start()
+    thread.join(max(deadline.remaining(), 0.05))
+    if thread.is_alive():
+        raise PrototypeTooSlow("it was not done when its time was up")
+    if raised:
+        raise raised[0]
+    return answer[0]
+
+
+def _fold_predictions(estimator: Any, train: Dataset, validation: Dataset) -> FloatArray:
+    from sklearn.base import clone
+
+    fitted = clone(estimator).fit(frame_of(train), _target(train))
+    if train.task == "regression":
+        return np.asarray(fitted.predict(frame_of(validation)), dtype=np.float64)
+    given = np.asarray(fitted.predict_proba(frame_of(validation)), dtype=np.float64)
+    probabilities = np.zeros((len(validation), len(train.classes)))
+    probabilities[:, [list(train.classes).index(value) for value in fitted.classes_.tolist()]] = given
+    return probabilities if len(train.classes) > 2 else probabilities[:, 1]
+
+
+def _target(rows: Dataset) -> np.ndarray:
+    """Values, or the classes under their own names."""
+    return rows.y if rows.task == "regression" else np.array(rows.classes)[rows.y.astype(np.int64)]
+
+
+def frame_of(rows: Dataset) -> Any:
+    """The features as a pandas frame, categories as texts."""
+    table = rows.table.select(rows.features)
+    plain = [
+        column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column for column in table.itercolumns()
+    ]
+    return pa.table(plain, names=table.column_names).to_pandas()
