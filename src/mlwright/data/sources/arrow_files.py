@@ -7,21 +7,12 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from mlwright.data.errors import SourceUnreadable
-from mlwright.data.sources.base import FileSet
+from mlwright.data.sources.base import FileSource
 from mlwright.data.sources.sniffing import refuse_duplicates
-from mlwright.spec import Reading
 
 
-class ArrowSource:
+class ArrowSource(FileSource):
     """Columns as they are stored."""
-
-    def __init__(self, files: FileSet, reading: Reading) -> None:  # noqa: ARG002 - one constructor for all file sources
-        self._files = files
-        self.description = files.shown
-        self.notes: list[str] = []
-
-    def fingerprint(self) -> str:
-        return self._files.fingerprint()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for path in self._files.paths:

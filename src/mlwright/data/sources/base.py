@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from mlwright.data.errors import SourceNotFound, SourceUnreadable
+from mlwright.spec import Reading
 
 #: Rows in a batch, where the source lets us choose.
 BATCH_ROWS = 65_536
@@ -85,6 +86,18 @@ class FileSet:
                     digest.update(block)
             digests.append(digest.hexdigest())
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+class FileSource:
+    """What sources of whole files share: their name for people, their notes, their fingerprint."""
+
+    def __init__(self, files: FileSet, reading: Reading) -> None:  # noqa: ARG002 - one constructor for all file sources
+        self._files = files
+        self.description = files.shown
+        self.notes: list[str] = []
+
+    def fingerprint(self) -> str:
+        return self._files.fingerprint()
 
 
 def find_files(location: str, folder: Path) -> FileSet:

@@ -9,20 +9,11 @@ import polars as pl
 import pyarrow as pa
 
 from mlwright.data.errors import SourceUnreadable
-from mlwright.data.sources.base import BATCH_ROWS, FileSet
-from mlwright.spec import Reading
+from mlwright.data.sources.base import BATCH_ROWS, FileSource
 
 
-class JsonLinesSource:
+class JsonLinesSource(FileSource):
     """Objects with the same keys; a key that is absent is missing, one with numbers and texts is text."""
-
-    def __init__(self, files: FileSet, reading: Reading) -> None:  # noqa: ARG002 - one constructor for all file sources
-        self._files = files
-        self.description = files.shown
-        self.notes: list[str] = []
-
-    def fingerprint(self) -> str:
-        return self._files.fingerprint()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for path in self._files.paths:

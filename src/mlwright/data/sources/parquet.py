@@ -7,21 +7,12 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from mlwright.data.errors import SourceUnreadable
-from mlwright.data.sources.base import BATCH_ROWS, FileSet
+from mlwright.data.sources.base import BATCH_ROWS, FileSource
 from mlwright.data.sources.sniffing import refuse_duplicates
-from mlwright.spec import Reading
 
 
-class ParquetSource:
+class ParquetSource(FileSource):
     """Columns as they are stored; `columns` limits what is read."""
-
-    def __init__(self, files: FileSet, reading: Reading) -> None:  # noqa: ARG002 - one constructor for all file sources
-        self._files = files
-        self.description = files.shown
-        self.notes: list[str] = []
-
-    def fingerprint(self) -> str:
-        return self._files.fingerprint()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         from pyarrow import parquet
