@@ -13,8 +13,8 @@ from mlwright.core import Evidence, EvidenceStore, MlwrightError, Progress, sile
 from mlwright.data import plan_split, split_rows
 from mlwright.evaluation import evaluate
 from mlwright.runs import Run, RunFolder, RunUnfit, data_evidence, trials_evidence
-from mlwright.search import Trial, Trials, baseline_models
-from mlwright.statistics import METRICS, Scored
+from mlwright.search import Trial, Trials, baseline_models, rows_of
+from mlwright.statistics import METRICS
 from mlwright.workflow import open_run
 
 #: Numbers may differ by this share: other processors round otherwise.
@@ -140,18 +140,13 @@ def _computed_again(made: Run, progress: Progress) -> list[Evidence]:
 
 def _rescored(trials: Trials, made: Run) -> Trials:
     """The same trials with their scores computed from the stored out-of-fold predictions."""
-    train = made.split.train
-    y, weight = train.y, train.weight
-    objective = METRICS[trials.objective]
+    rows, objective = trials.rows, METRICS[trials.objective]
+    scored = rows_of(made.split.train, rows)
 
     def again(trial: Trial) -> Trial:
         if trial.predictions is None:
             return trial
-        rows = trials.rows
-        scored = Scored(
-            target=y[rows], prediction=trial.predictions[rows], weight=None if weight is None else weight[rows]
-        )
-        return replace(trial, score=objective.compute(scored))
+        return replace(trial, score=objective.compute(replace(scored, prediction=trial.predictions[rows])))
 
     return replace(trials, trials=tuple(again(trial) for trial in trials))
 

@@ -7,6 +7,7 @@ that was killed at any moment goes on with what was finished.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,16 +118,7 @@ def evaluate_run(made: Run, *, progress: Progress = silent) -> Run:
             folder.write_predictions(split, made.model.predict(split.test))
             folder.write_evaluation(evaluation)
             folder.finish("evaluate", test_rows=name_of_test_rows(split), earlier_tests=earlier_tests(folder, split))
-        evaluated = Run(
-            folder=folder,
-            spec=spec,
-            dataset=made.dataset,
-            split=split,
-            checks=made.checks,
-            trials=made.trials,
-            model=made.model,
-            evaluation=evaluation,
-        )
+        evaluated = replace(made, evaluation=evaluation)
         folder.write_evidence(evaluated.evidence())
         return evaluated
 

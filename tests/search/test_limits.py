@@ -6,8 +6,8 @@ import pytest
 from tests.support import dataset_of, mixed_frame, spec_for
 
 from mlwright.data import Dataset, plan_split
-from mlwright.models import Model
-from mlwright.search import Trials, assemble, leaderboard, search, weights_of
+from mlwright.models import Model, weights_of
+from mlwright.search import Trials, assemble, leaderboard, search
 from mlwright.spec import Spec
 
 BUDGET = {"seconds": 60, "trials": 6}

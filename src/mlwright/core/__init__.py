@@ -6,7 +6,16 @@ Nothing here knows data or models. Start at `errors.MlwrightError` and `evidence
 from mlwright.core.clock import Clock, Deadline, peak_memory_mb
 from mlwright.core.errors import DiskFull, MlwrightError, closest, quoted
 from mlwright.core.evidence import Evidence, EvidenceStore, Interval, bounded, finite
-from mlwright.core.files import fingerprint_of_file, read_json, whole_file, whole_folder, write_json, write_text
+from mlwright.core.files import (
+    fingerprint_of_file,
+    read_json,
+    read_table,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_table,
+    write_text,
+)
 from mlwright.core.progress import Progress, ProgressEvent, Stage, silent, stage
 from mlwright.core.randomness import named_rng, named_seed
 
@@ -30,10 +39,12 @@ __all__ = [
     "peak_memory_mb",
     "quoted",
     "read_json",
+    "read_table",
     "silent",
     "stage",
     "whole_file",
     "whole_folder",
     "write_json",
+    "write_table",
     "write_text",
 ]

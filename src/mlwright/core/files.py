@@ -11,9 +11,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlwright.core.errors import DiskFull, MlwrightError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -150,3 +153,20 @@ def fingerprint_of_file(path: Path) -> str:
     """SHA-256 of a file's bytes, as `sha256sum` prints it."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_table(path: Path, table: pa.Table, *, compression: str | None = None) -> None:
+    """Write an Arrow file, in a folder or file that appears whole (`whole_folder`, `whole_file`)."""
+    import pyarrow as pa  # here, since the command line needs this package and not pyarrow
+
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+
+
+def read_table(path: Path) -> pa.Table:
+    """An Arrow file that `write_table` wrote."""
+    import pyarrow as pa  # here, since the command line needs this package and not pyarrow
+
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,7 +23,7 @@ IntArray = NDArray[np.int64]
 ClassValue: TypeAlias = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Rows in their types.
 
@@ -140,7 +141,11 @@ class Dataset:
         return replace(self, schema=self.schema.replaced(changed))
 
     def summary(self) -> TableSummary:
-        """The summary of the typed rows."""
+        """The summary of the typed rows; computed once, to be read only."""
+        return self._summary
+
+    @cached_property
+    def _summary(self) -> TableSummary:
         return summarise(self.table.to_batches())
 
     def expression_columns(self, names: Sequence[str]) -> Columns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -37,9 +38,9 @@ class SplitPlan:
     folds: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Split:
-    """Row numbers of the dataset by use; no number is in two of them."""
+    """Row numbers of the dataset by use; no number is in two of them. The rows themselves are taken once."""
 
     plan: SplitPlan
     dataset: Dataset = field(repr=False)
@@ -47,12 +48,12 @@ class Split:
     test_rows: IntArray = field(repr=False)
     left_out: IntArray = field(repr=False)
 
-    @property
+    @cached_property
     def train(self) -> Dataset:
         """The rows for learning."""
         return self.dataset.take(self.train_rows)
 
-    @property
+    @cached_property
     def test(self) -> Dataset:
         """The rows for the final test; they are looked at once."""
         return self.dataset.take(self.test_rows)

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlwright.core import Evidence, peak_memory_mb
 from mlwright.data import Dataset
-from mlwright.models import Model, size_in_bytes
+from mlwright.models import Model, seconds_of_rows, size_in_bytes
 
 _SINGLE = 100
 _BATCH = 10_000
@@ -49,17 +49,9 @@ class Efficiency:
 
 
 def measure_efficiency(model: Model, test: Dataset, package: Path | None) -> Efficiency:
-    """Time single rows and a batch; the first answers are left out, they load libraries."""
-    n = len(test)
-    singles = [test.take(np.array([i % n])) for i in range(_SINGLE)]
-    for one in singles[:5]:
-        model.predict(one)
-    times = []
-    for one in singles:
-        start = time.perf_counter()
-        model.predict(one)
-        times.append((time.perf_counter() - start) * 1000)
-    batch = test.take(np.arange(min(n, _BATCH)))
+    """Time single rows and a batch."""
+    times = 1000 * seconds_of_rows(model, test, _SINGLE)
+    batch = test.take(np.arange(min(len(test), _BATCH)))
     start = time.perf_counter()
     model.predict(batch)
     seconds = time.perf_counter() - start
@@ -69,5 +61,5 @@ def measure_efficiency(model: Model, test: Dataset, package: Path | None) -> Eff
         rows_per_second=len(batch) / max(seconds, 1e-9),
         size_mb=0.0 if package is None else size_in_bytes(package) / 1e6,
         peak_memory_mb=peak_memory_mb(),
-        n=len(singles),
+        n=_SINGLE,
     )

@@ -19,7 +19,7 @@ from mlwright.models.families import (
     Span,
 )
 from mlwright.models.families.network_training import one_blas_thread
-from mlwright.models.model import Member, Model, combine
+from mlwright.models.model import Member, Model, combine, seconds_of_rows, weights_of
 from mlwright.models.package import PackageDamaged, PackageTooNew, add_document, manifest_of, size_in_bytes
 from mlwright.models.predictions import Predictions
 from mlwright.models.spread import Spread, fit_spread
@@ -49,5 +49,7 @@ __all__ = [
     "fit_spread",
     "manifest_of",
     "one_blas_thread",
+    "seconds_of_rows",
     "size_in_bytes",
+    "weights_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from mlwright.spec import Task
 
 #: Rows answered at a time, so that memory does not grow with the table.
 _BLOCK = 50_000
+_WARM_UP = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +177,27 @@ class Model:
         from mlwright.models.package import load_model
 
         return load_model(Path(folder))
+
+
+def weights_of(members: Sequence[Member]) -> dict[str, float]:
+    """How much each trial counts in a model, all its fits together."""
+    total: dict[str, float] = {}
+    for member in members:
+        total[member.trial] = total.get(member.trial, 0.0) + member.weight
+    return total
+
+
+def seconds_of_rows(model: Model, rows: Dataset, times: int) -> FloatArray:
+    """How long each of so many single rows takes; the first answers are left out, they load libraries."""
+    singles = [rows.take(np.array([i % len(rows)])) for i in range(times)]
+    for one in singles[:_WARM_UP]:
+        model.predict(one)
+    seconds = np.empty(times)
+    for i, one in enumerate(singles):
+        begun = time.perf_counter()
+        model.predict(one)
+        seconds[i] = time.perf_counter() - begun
+    return seconds
 
 
 def combine(predictions: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:

@@ -26,7 +26,16 @@ import numpy as np
 import pyarrow as pa
 
 from mlwright._version import __version__
-from mlwright.core import MlwrightError, fingerprint_of_file, read_json, whole_folder, write_json, write_text
+from mlwright.core import (
+    MlwrightError,
+    fingerprint_of_file,
+    read_json,
+    read_table,
+    whole_folder,
+    write_json,
+    write_table,
+    write_text,
+)
 from mlwright.data import Schema, TableSummary
 from mlwright.features import Encoder
 from mlwright.models.calibration import Calibration
@@ -202,13 +211,11 @@ def _write_golden(model: Model, path: Path) -> None:
     width = answers.shape[1] if answers.ndim == 2 else 1
     expected = pa.FixedSizeListArray.from_arrays(pa.array(answers.ravel()), width)
     table = rows.append_column("__answer__", expected)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    write_table(path, table)
 
 
 def _replay(model: Model, path: Path) -> None:
-    with pa.memory_map(str(path)) as source:
-        table = pa.ipc.open_file(source).read_all()
+    table = read_table(path)
     expected = np.array(table.column("__answer__").combine_chunks().flatten())
     answers = model.predict(table.drop_columns(["__answer__"])).prediction.ravel()
     if len(answers) != len(expected) or not np.allclose(answers, expected, rtol=1e-6, atol=1e-9):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from mlwright._version import __version__
 from mlwright.checks import CheckResult
 from mlwright.evaluation import Evaluation, main_metric
-from mlwright.models import FAMILIES, manifest_of
+from mlwright.models import FAMILIES, manifest_of, weights_of
 from mlwright.reports import charts, words
 from mlwright.reports.choice import explain_choice
 from mlwright.reports.profile import profile
@@ -65,11 +66,9 @@ def _of_one_association(result: CheckResult) -> bool:
 
 def _members(run: Run) -> list[tuple[str, float, int]]:
     """Each trial of the ensemble with its weight and the number of fits."""
-    total: dict[str, tuple[float, int]] = {}
-    for member in run.model.members:
-        weight, fits = total.get(member.trial, (0.0, 0))
-        total[member.trial] = weight + member.weight, fits + 1
-    return [(trial, weight, fits) for trial, (weight, fits) in sorted(total.items(), key=lambda item: -item[1][0])]
+    fits = Counter(member.trial for member in run.model.members)
+    weights = weights_of(run.model.members)
+    return [(trial, weights[trial], fits[trial]) for trial in sorted(weights, key=lambda trial: -weights[trial])]
 
 
 def _charts(run: Run, evaluation: Evaluation) -> dict[str, str]:

@@ -40,7 +40,17 @@ import yaml
 
 from mlwright._version import __version__
 from mlwright.checks import CheckReport
-from mlwright.core import EvidenceStore, MlwrightError, closest, read_json, whole_file, write_json, write_text
+from mlwright.core import (
+    EvidenceStore,
+    MlwrightError,
+    closest,
+    read_json,
+    read_table,
+    whole_file,
+    write_json,
+    write_table,
+    write_text,
+)
 from mlwright.data import Dataset, Split, SplitPlan, TableSummary
 from mlwright.evaluation import Evaluation
 from mlwright.models import Predictions
@@ -246,9 +256,8 @@ class RunFolder:
         with _in_plain_words(self.path / "data.json"):
             plan = SplitPlan(**self.data()["split"])
         path = self.path / "split.arrow"
-        with _in_plain_words(path), pa.memory_map(str(path)) as source:
-            use = pa.ipc.open_file(source).read_all().column("use").combine_chunks()
-            codes = np.array(use.indices)
+        with _in_plain_words(path):
+            codes = np.array(read_table(path).column("use").combine_chunks().indices)
         if len(codes) != len(dataset):
             raise _damaged(path)
         train, test, left_out = (np.flatnonzero(codes == i) for i in range(3))
@@ -387,8 +396,8 @@ def _in_plain_words(path: Path) -> Iterator[None]:
 
 
 def _write_table(path: Path, table: pa.Table) -> None:
-    with whole_file(path) as aside, pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    with whole_file(path) as aside:
+        write_table(aside, table)
 
 
 def _write_spec(path: Path, spec: Spec) -> None:

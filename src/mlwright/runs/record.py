@@ -11,9 +11,9 @@ from mlwright.checks import CheckReport
 from mlwright.core import Evidence, EvidenceStore
 from mlwright.data import Dataset, Split
 from mlwright.evaluation import Evaluation
-from mlwright.models import Model
+from mlwright.models import Model, weights_of
 from mlwright.runs.folder import RunFolder
-from mlwright.search import Leaderboard, Trials, leaderboard, weights_of
+from mlwright.search import Leaderboard, Trials, leaderboard
 from mlwright.spec import Spec
 from mlwright.statistics import METRICS
 

@@ -4,9 +4,9 @@ In come training rows and a spec, out come `Trials` (`search`) and a `Model` (`a
 kept at once (`TrialStore`), so a run that was killed goes on from there.
 """
 
-from mlwright.search.assembly import assemble, baseline_models, weights_of
+from mlwright.search.assembly import assemble, baseline_models
 from mlwright.search.ensemble import Ensemble, choose_members
-from mlwright.search.folds import EncodedFolds, cross_validate
+from mlwright.search.folds import EncodedFolds, cross_validate, rows_of
 from mlwright.search.leaderboard import Leaderboard, Standing, leaderboard
 from mlwright.search.search import search
 from mlwright.search.trials import FolderStore, MemoryStore, Trial, Trials, TrialStore
@@ -26,6 +26,6 @@ __all__ = [
     "choose_members",
     "cross_validate",
     "leaderboard",
+    "rows_of",
     "search",
-    "weights_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -24,14 +24,15 @@ from mlwright.models import (
     fit_calibration,
     fit_spread,
     one_blas_thread,
+    weights_of,
 )
 from mlwright.search.ensemble import Ensemble, choose_members, ensemble_of
-from mlwright.search.folds import monotonic_signs
+from mlwright.search.folds import monotonic_signs, rows_of
 from mlwright.search.limits import within_limits
 from mlwright.search.portfolio import eligible
 from mlwright.search.trials import Trials
 from mlwright.spec import Spec
-from mlwright.statistics import METRICS, Scored, break_even_threshold
+from mlwright.statistics import METRICS, break_even_threshold
 
 #: Of what is left when the refits begin, for what comes after them.
 _FINISHING = 0.1
@@ -130,14 +131,6 @@ def _model_of(
     )
 
 
-def weights_of(members: Sequence[Member]) -> dict[str, float]:
-    """How much each trial counts in a model, all its fits together."""
-    total: dict[str, float] = {}
-    for member in members:
-        total[member.trial] = total.get(member.trial, 0.0) + member.weight
-    return total
-
-
 def threshold_of(spec: Spec) -> float:
     """The probability from which acting pays, where the spec gives each outcome a fixed worth; a half elsewhere."""
     values = spec.decision.values
@@ -148,17 +141,6 @@ def threshold_of(spec: Spec) -> float:
         for name in ("true_positive", "false_positive", "false_negative", "true_negative")
     )
     return float(break_even_threshold(np.array([max(tn - fp, 0.0)]), np.array([max(tp - fn, 0.0)]))[0])
-
-
-def rows_of(train: Dataset, rows: np.ndarray) -> Scored:
-    """Some training rows as metrics take them; their prediction is still to come."""
-    weight, groups = train.weight, train.groups
-    return Scored(
-        target=train.y[rows],
-        prediction=np.zeros(int(rows.sum())),
-        weight=None if weight is None else weight[rows],
-        group=None if groups is None else groups[rows],
-    )
 
 
 class _Refit(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -70,14 +70,34 @@ class EncodedFolds:
 
     def scored(self, predictions: FloatArray) -> Scored:
         """The rows that are in a validation fold, with out-of-fold predictions."""
-        at = self.covered
-        groups = self.train.groups
-        return Scored(
-            target=self.y[at],
-            prediction=predictions[at],
-            weight=None if self.weight is None else self.weight[at],
-            group=None if groups is None else groups[at],
-        )
+        return replace(rows_of(self.train, self.covered), prediction=predictions[self.covered])
+
+    def joined(self, of_folds: Iterable[FloatArray]) -> FloatArray:
+        """What was predicted for each fold in turn, shape (n_rows,) or (n_rows, n_classes); NaN for rows in none.
+
+        Raises
+        ------
+        ValueError
+            If it has the wrong shape or is not finite.
+        """
+        n_classes = len(self.train.classes)
+        predictions = np.full((len(self.train), n_classes) if n_classes > 2 else len(self.train), np.nan)
+        for fold, predicted in zip(self.folds, of_folds, strict=True):
+            if predicted.shape != predictions[fold.validation].shape or not np.isfinite(predicted).all():
+                raise ValueError("its predictions have the wrong shape or are not finite")
+            predictions[fold.validation] = predicted
+        return predictions
+
+
+def rows_of(train: Dataset, rows: np.ndarray) -> Scored:
+    """Some training rows as metrics take them; their prediction is still to come."""
+    weight, groups = train.weight, train.groups
+    return Scored(
+        target=train.y[rows],
+        prediction=np.zeros(int(rows.sum())),
+        weight=None if weight is None else weight[rows],
+        group=None if groups is None else groups[rows],
+    )
 
 
 def _bytes(pair: tuple[Rows, Rows]) -> int:
@@ -217,19 +237,13 @@ def _out_of_fold(
     pool: ThreadPoolExecutor,
 ) -> FloatArray:
     """All folds predict with what they settled together, so that none profits from its own validation rows."""
-    n_classes = len(data.train.classes)
-    predictions = np.full((len(data.train), n_classes) if n_classes > 2 else len(data.train), np.nan)
 
     def predict(number: int) -> FloatArray:
         _, validation = data.rows(number, plan.family.view)
         estimator = fitted[number]
         return estimator.predict(validation.matrix.values, settled=None if estimator.cut else settled)
 
-    for fold, predicted in zip(data.folds, pool.map(predict, range(len(fitted))), strict=True):
-        if predicted.shape != predictions[fold.validation].shape or not np.isfinite(predicted).all():
-            raise ValueError("its predictions have the wrong shape or are not finite")
-        predictions[fold.validation] = predicted
-    return predictions
+    return data.joined(pool.map(predict, range(len(fitted))))
 
 
 def fold_scores(predictions: FloatArray, data: EncodedFolds, objective: Metric) -> tuple[float, ...]:

@@ -10,9 +10,10 @@ import numpy as np
 
 from mlwright.core import Interval, bounded, finite, named_rng
 from mlwright.data import Dataset
-from mlwright.search.assembly import eligible_trials, rows_of
+from mlwright.search.assembly import eligible_trials
 from mlwright.search.ensemble import Ensemble, choose_members, ensemble_of
-from mlwright.search.trials import Trial, Trials
+from mlwright.search.folds import rows_of
+from mlwright.search.trials import Trial, Trials, ranked
 from mlwright.spec import Spec
 from mlwright.statistics import METRICS, Metric, Scored, compare, score_with_interval, smallest_detectable_difference
 
@@ -116,12 +117,9 @@ def leaderboard(
     scored = rows_of(train, trials.rows)
     chosen = eligible_trials(trials, spec)
     ensemble = ensemble_of(chosen, weights, scored, objective) if weights else choose_members(chosen, scored, objective)
-    sign = -1.0 if objective.higher_is_better else 1.0
-    scored_trials = [trial for trial in trials if trial.predictions is not None and trial.score is not None]
-    known = [trial for trial in scored_trials if np.isfinite(trial.score or 0.0)]
-    ranked = sorted(known, key=lambda trial: sign * float(trial.score or 0.0))
-    listed = {trial.id for trial in ranked}
-    standings = [_standing(trial, ranked[0], chosen, ensemble, scored, objective, seed) for trial in ranked] + [
+    order = ranked((trial for trial in trials if trial.predictions is not None), objective)
+    listed = {trial.id for trial in order}
+    standings = [_standing(trial, order[0], chosen, ensemble, scored, objective, seed) for trial in order] + [
         Standing(trial=trial) for trial in trials if trial.id not in listed
     ]
     own = score_with_interval(
@@ -136,7 +134,7 @@ def leaderboard(
         score=ensemble.score,
         interval=bounded(own.interval),
         honest_score=_honest_score(chosen, scored, objective, seed),
-        detectable=_detectable(ranked, trials, scored, objective),
+        detectable=_detectable(order, trials, scored, objective),
         n=len(scored),
     )
 
@@ -195,12 +193,12 @@ def _honest_score(trials: Trials, scored: Scored, objective: Metric, seed: int) 
     return finite(objective.compute(replace(scored, prediction=answers)))
 
 
-def _detectable(ranked: list[Trial], trials: Trials, scored: Scored, objective: Metric) -> float | None:
+def _detectable(order: list[Trial], trials: Trials, scored: Scored, objective: Metric) -> float | None:
     """Between the two best, which are the ones that a user would like to tell apart."""
-    if objective.per_row is None or len(ranked) < 2:
+    if objective.per_row is None or len(order) < 2:
         return None
-    first, second = (objective.per_row(_scored(trial, trials, scored)) for trial in ranked[:2])
+    first, second = (objective.per_row(_scored(trial, trials, scored)) for trial in order[:2])
     difference = smallest_detectable_difference(second - first)
     # d sqrt(m) = dm / (2 sqrt(m)), at the middle of the two.
-    roots = sum(float(trial.score or 0.0) for trial in ranked[:2]) if objective.root else 1.0
+    roots = sum(float(trial.score or 0.0) for trial in order[:2]) if objective.root else 1.0
     return finite(difference / roots) if roots > 0 else None

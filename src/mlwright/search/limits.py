@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from mlwright.data import Dataset
-from mlwright.models import Member, Model, size_in_bytes
+from mlwright.models import Member, Model, seconds_of_rows, size_in_bytes, weights_of
 from mlwright.spec import Spec
 
-_WARM_UP, _TIMES = 5, 40
+_TIMES = 40
 
 
 def within_limits(
@@ -34,30 +33,19 @@ def _keeps(model: Model, spec: Spec, train: Dataset) -> bool:
     limits = spec.constraints
     if limits.size_mb is not None and _size_mb(model) > limits.size_mb:
         return False
-    return limits.latency_ms is None or seconds_per_row(model, train) * 1e3 <= limits.latency_ms
+    return (
+        limits.latency_ms is None or 1e3 * float(np.median(seconds_of_rows(model, train, _TIMES))) <= limits.latency_ms
+    )
 
 
 def _without_lightest(members: tuple[Member, ...]) -> tuple[Member, ...]:
     """Without the further fits of every trial first, then without the trial that counts least."""
     first = {member.trial: member for member in reversed(members)}
-    total: dict[str, float] = {}
-    for member in members:
-        total[member.trial] = total.get(member.trial, 0.0) + member.weight
+    total = weights_of(members)
     if len(first) == len(members):
         del total[min(total, key=lambda trial: total[trial])]
     whole = sum(total.values())
     return tuple(replace(first[trial], weight=weight / whole) for trial, weight in total.items())
-
-
-def seconds_per_row(model: Model, rows: Dataset) -> float:
-    """The median time for one row, after a few to warm up."""
-    singles = [rows.take(np.array([i % len(rows)])) for i in range(_TIMES)]
-    times = []
-    for one in [*singles[:_WARM_UP], *singles]:
-        begun = time.perf_counter()
-        model.predict(one)
-        times.append(time.perf_counter() - begun)
-    return float(np.median(times[_WARM_UP:]))
 
 
 def _size_mb(model: Model) -> float:

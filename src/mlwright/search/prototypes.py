@@ -43,16 +43,12 @@ def evaluate_prototype(
         What has not come back by then is given up; its thread is left to itself.
     """
     started = time.monotonic()
-    shape = (len(data.train), len(data.train.classes)) if len(data.train.classes) > 2 else len(data.train)
-    predictions = np.full(shape, np.nan)
+    train = data.train
     try:
-        for fold in data.folds:
-            predicted = _in_time(
-                deadline, _fold_predictions, estimator, data.train.take(fold.train), data.train.take(fold.validation)
-            )
-            if predicted.shape != predictions[fold.validation].shape or not np.isfinite(predicted).all():
-                raise ValueError("its predictions have the wrong shape or are not finite")
-            predictions[fold.validation] = predicted
+        predictions = data.joined(
+            _in_time(deadline, _fold_predictions, estimator, train.take(fold.train), train.take(fold.validation))
+            for fold in data.folds
+        )
     except Exception as error:  # somebody else's code: whatever it raises ends this trial and not the run
         reason = f"{type(error).__name__}: {error}"[:300]
         return _trial(id, name, status="failed", seconds=time.monotonic() - started, reason=reason)

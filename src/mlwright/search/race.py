@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlwright.search.trials import Trial
+from mlwright.search.trials import Trial, ranked
 from mlwright.statistics import Metric
 
 #: Given up when it is behind the best by so much of what the best gains over no model. A candidate of another kind may
@@ -20,11 +20,8 @@ class Race:
     def __init__(self, made: Sequence[Trial], objective: Metric, *, strict: bool = False) -> None:
         self._objective = objective
         self._behind = _BEHIND_STRICT if strict else _BEHIND
-        usable = [
-            t for t in made if t.usable and t.score is not None and np.isfinite(t.score) and t.family != "constant"
-        ]
-        sign = -1.0 if objective.higher_is_better else 1.0
-        self._best = min(usable, key=lambda trial: sign * float(trial.score or 0.0), default=None)
+        order = ranked((trial for trial in made if trial.usable and trial.family != "constant"), objective)
+        self._best = order[0] if order else None
         self._constant = next((trial for trial in made if trial.usable and trial.family == "constant"), None)
 
     def hopeless(self, fold_scores: Sequence[float]) -> str | None:

@@ -20,7 +20,7 @@ from mlwright.search.portfolio import BASELINES, portfolio
 from mlwright.search.prototypes import FAMILY as PROTOTYPE
 from mlwright.search.prototypes import evaluate_prototype
 from mlwright.search.race import Race
-from mlwright.search.trials import MemoryStore, Trial, Trials, TrialStore
+from mlwright.search.trials import MemoryStore, Trial, Trials, TrialStore, ranked
 from mlwright.search.variation import variation
 from mlwright.spec import Spec
 from mlwright.statistics import Metric, objective_of
@@ -73,7 +73,18 @@ def search(
         folds = fold_rows(train, plan, pace.folds, seed=seed)
         data = EncodedFolds(train, folds, seed=seed, keep_mb=spec.budget.memory_mb / 8)
         report.advance(f"{len(folds)} folds of {len(train):,} rows", done=deadline.elapsed(), total=deadline.seconds)
-        run = _Search(spec, data, objective, seed, deadline, store, report, pace, max(min(workers, len(folds)), 1))
+        run = _Search(
+            spec=spec,
+            data=data,
+            objective=objective,
+            seed=seed,
+            deadline=deadline,
+            store=store,
+            report=report,
+            pace=pace,
+            workers=max(min(workers, len(folds)), 1),
+            outline=Outline.of(train),
+        )
         run.try_prototypes(prototypes)
         run.try_portfolio()
         run.try_variations()
@@ -106,7 +117,7 @@ def _pace(
     return pace
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Search:
     """One search under way."""
 
@@ -119,6 +130,7 @@ class _Search:
     report: Stage
     pace: Pace
     workers: int
+    outline: Outline
     made: list[Trial] = field(default_factory=list)
     stopped: str = "every candidate was tried"
 
@@ -134,19 +146,18 @@ class _Search:
             self.made.append(trial)
 
     def try_portfolio(self) -> None:
-        for planned in portfolio(Outline.of(self.data.train), self.spec):
+        for planned in portfolio(self.outline, self.spec):
             if self._enough():
                 return
             fitted = TrialPlan(id=planned.id, family=planned.family, parameters=self.pace.fitted(planned.parameters))
             self._try(fitted, Race(self.made, self.objective))
 
     def try_variations(self) -> None:
-        outline = Outline.of(self.data.train)
         since = 0
         for number in range(_MOST_VARIATIONS):
             if self._enough() or self.stopped == _USED_UP:
                 return
-            planned = variation(self.made, outline, self.spec, self.objective, number=number, seed=self.seed)
+            planned = variation(self.made, self.outline, self.spec, self.objective, number=number, seed=self.seed)
             if planned is None:
                 return
             before = self._best_score()
@@ -222,10 +233,7 @@ class _Search:
 
     def _share_for_refit(self) -> float:
         """What must be kept of the budget so that what is likely chosen can be fitted on all rows, in a slow moment too."""
-        sign = -1.0 if self.objective.higher_is_better else 1.0
-        usable = [trial for trial in self.made if trial.usable and trial.score is not None]
-        likely = sorted(usable, key=lambda trial: sign * float(trial.score or 0.0))[:3]
-        fits = [trial.refit_seconds for trial in likely for _ in range(FAMILIES[trial.family].refits)]
+        fits = [trial.refit_seconds for trial in self._ranked()[:3] for _ in range(FAMILIES[trial.family].refits)]
         needed = max(sum(fits) / self.workers, max(fits, default=0.0))
         return float(np.clip(1.3 * needed / self.deadline.seconds, REFIT_SHARE, 0.45))
 
@@ -234,11 +242,12 @@ class _Search:
         same = [trial.seconds for trial in self.made if trial.family == planned.family.name and trial.usable]
         return float(np.median(same)) if same else 0.0
 
+    def _ranked(self) -> list[Trial]:
+        return ranked((trial for trial in self.made if trial.usable), self.objective)
+
     def _best_score(self) -> float | None:
-        scores = [t.score for t in self.made if t.usable and t.score is not None and np.isfinite(t.score)]
-        if not scores:
-            return None
-        return max(scores) if self.objective.higher_is_better else min(scores)
+        order = self._ranked()
+        return order[0].score if order else None
 
     def best(self) -> str | None:
         """The best score so far, for people who wait."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -10,9 +10,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pyarrow as pa
 
-from mlwright.core import MlwrightError, read_json, whole_folder, write_json
+from mlwright.core import MlwrightError, read_json, read_table, whole_folder, write_json, write_table
 from mlwright.data.dataset import FloatArray
 from mlwright.models import Settled
+from mlwright.statistics import Metric
 
 Status = Literal["finished", "cut", "abandoned", "failed", "left out", "evaluated"]
 
@@ -95,6 +96,13 @@ class Trials:
     def usable(self) -> list[Trial]:
         """Those with predictions."""
         return [trial for trial in self.trials if trial.usable]
+
+
+def ranked(trials: Iterable[Trial], objective: Metric) -> list[Trial]:
+    """Those with a score, the best first."""
+    known = [(trial, trial.score) for trial in trials if trial.score is not None and np.isfinite(trial.score)]
+    sign = -1.0 if objective.higher_is_better else 1.0
+    return [trial for trial, _ in sorted(known, key=lambda pair: sign * pair[1])]
 
 
 class TrialStore(Protocol):
@@ -185,12 +193,10 @@ def read_trial(place: Path) -> Trial:
 def _write_array(path: Path, array: FloatArray) -> None:
     columns = {f"p{i}": column for i, column in enumerate(np.atleast_2d(array.T))}
     table = pa.table(columns, metadata={"dimensions": str(array.ndim)})
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    write_table(path, table)
 
 
 def _read_array(path: Path) -> FloatArray:
-    with pa.memory_map(str(path)) as source:
-        table = pa.ipc.open_file(source).read_all()
+    table = read_table(path)
     array = np.column_stack([column.to_numpy() for column in table.columns])
     return array[:, 0] if table.schema.metadata[b"dimensions"] == b"1" else array

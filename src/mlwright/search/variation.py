@@ -10,7 +10,7 @@ from mlwright.core import named_rng
 from mlwright.models import FAMILIES, Outline, Span
 from mlwright.search.folds import TrialPlan
 from mlwright.search.portfolio import eligible, trial_id
-from mlwright.search.trials import Trial
+from mlwright.search.trials import Trial, ranked
 from mlwright.spec import Spec
 from mlwright.statistics import Metric
 
@@ -33,19 +33,17 @@ def variation(
     ----------
     Bergstra and Bengio (2012), Random search for hyper-parameter optimization, JMLR; here the draws are around the best.
     """
-    known = [t for t in made if t.usable and t.score is not None and np.isfinite(t.score)]
-    sign = -1.0 if objective.higher_is_better else 1.0
-    ranked = sorted(known, key=lambda trial: sign * float(trial.score or 0.0))
+    best_first = ranked((trial for trial in made if trial.usable), objective)
     families = [
         name
-        for name in dict.fromkeys(trial.family for trial in ranked)
+        for name in dict.fromkeys(trial.family for trial in best_first)
         if FAMILIES[name].space(outline) and eligible(FAMILIES[name], spec)
     ]
     if not families:
         return None
     rng = named_rng(seed, "variation", number)
     family = FAMILIES[families[min(_TURNS[number % len(_TURNS)], len(families) - 1)]]
-    parents = [trial for trial in ranked if trial.family == family.name][:_PARENTS]
+    parents = [trial for trial in best_first if trial.family == family.name][:_PARENTS]
     parent = parents[int(rng.integers(len(parents)))]
     drawn: dict[str, str | float | bool] = dict(parent.parameters)
     for name, among in family.space(outline).items():

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from mlwright.core import Deadline
 from mlwright.data import Dataset
 from mlwright.data.dataset import FloatArray, IntArray
@@ -104,6 +106,18 @@ class Rows:
         """Some of the rows, by number."""
         weight = None if self.weight is None else self.weight[chosen]
         return Rows(matrix=replace(self.matrix, values=self.matrix.values[chosen]), y=self.y[chosen], weight=weight)
+
+    def counted(self) -> Rows:
+        """The rows that have weight; all of them, without weights, if none has any."""
+        if self.weight is None or not self.weight.any():
+            return replace(self, weight=None)
+        return self.taken(np.flatnonzero(self.weight > 0))
+
+    def sample(self, most: int, *, seed: int) -> Rows:
+        """No more than so many of the rows, drawn at random, in their order."""
+        if len(self.y) <= most:
+            return self
+        return self.taken(np.sort(np.random.default_rng(seed).choice(len(self.y), most, replace=False)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,3 +231,9 @@ class EstimatorFamily(Protocol):
     def read(self, folder: Path) -> FittedEstimator:
         """Read back what `FittedEstimator.write` wrote."""
         ...
+
+
+def as_shares(sizes: FloatArray) -> FloatArray:
+    """Sizes that are not negative, as shares of their sum; left alone where all are 0."""
+    total = sizes.sum()
+    return sizes / total if total > 0 else sizes

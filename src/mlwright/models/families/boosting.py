@@ -13,7 +13,8 @@ import numpy as np
 from mlwright.core import Deadline, read_json, write_json, write_text
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span
+from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span, as_shares
+from mlwright.models.families.rounds import Patience, mean_rounds
 
 MAX_ROUNDS = 6000
 _PATIENCE = 60
@@ -48,7 +49,7 @@ class FittedBoosting:
     def importances(self) -> FloatArray:
         """How much the splits on each feature gained."""
         gain: FloatArray = self.booster.feature_importance("gain").astype(np.float64)
-        return gain / gain.sum() if gain.sum() > 0 else gain
+        return as_shares(gain)
 
     def write(self, folder: Path) -> None:
         rounds = int(self.settled.get("rounds", 0)) or None
@@ -145,9 +146,7 @@ class LightGbmFamily:
         return FittedBoosting(booster, {"rounds": max(watch.best_round, 1)}, watch.cut, job.threads)
 
     def combine(self, settled: Sequence[Settled], *, growth: float) -> Settled:
-        """The mean number of rounds, a little more for more rows."""
-        mean = float(np.mean([one["rounds"] for one in settled]))
-        return {"rounds": max(round(mean * growth**0.5), 1)}
+        return mean_rounds(settled, growth)
 
     def read(self, folder: Path) -> FittedBoosting:
         lgb = _lightgbm()
@@ -203,19 +202,17 @@ class _Watch:
 
     def __init__(self, deadline: Deadline, patience: int | None = None) -> None:
         self.deadline = deadline
-        self.patience = patience
-        self.best_round = 0
-        self.best_loss = float("inf")
+        self.patience = None if patience is None else Patience(patience)
         self.cut = False
+
+    @property
+    def best_round(self) -> int:
+        return 0 if self.patience is None else self.patience.best_round
 
     def __call__(self, environment: Any) -> None:
         done = environment.iteration + 1
-        if self.patience is not None:
-            loss = environment.evaluation_result_list[0][2]
-            if loss < self.best_loss:
-                self.best_round, self.best_loss = done, loss
-            if done - self.best_round > max(self.patience, 0.2 * self.best_round):
-                _stop(self.best_round)
+        if self.patience is not None and self.patience.lost(done, environment.evaluation_result_list[0][2]):
+            _stop(self.best_round)
         if self.deadline.expired():
             self.cut = True
             _stop(self.best_round or done)

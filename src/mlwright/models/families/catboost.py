@@ -13,8 +13,9 @@ import polars as pl
 from mlwright.core import Deadline, read_json, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span
+from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span, as_shares
 from mlwright.models.families.odds import probabilities
+from mlwright.models.families.rounds import Patience, mean_rounds
 from mlwright.spec import Task
 
 MAX_ROUNDS = 4000
@@ -62,7 +63,7 @@ class FittedCatBoost:
     def importances(self) -> FloatArray:
         """How much the prediction changes on average where a feature changes."""
         change = np.asarray(self.model.get_feature_importance(type="PredictionValuesChange"), dtype=np.float64)
-        return change / change.sum() if change.sum() > 0 else change
+        return as_shares(change)
 
     def write(self, folder: Path) -> None:
         shrunk = self.model.copy()
@@ -134,9 +135,7 @@ class CatBoostFamily:
         return FittedCatBoost(model, job.task, list(job.rows.matrix.categorical), settled, watch.cut, job.threads)
 
     def combine(self, settled: Sequence[Settled], *, growth: float) -> Settled:
-        """The mean number of rounds, a little more for more rows."""
-        mean = float(np.mean([one["rounds"] for one in settled]))
-        return {"rounds": max(round(mean * growth**0.5), 1)}
+        return mean_rounds(settled, growth)
 
     def read(self, folder: Path) -> FittedCatBoost:
         state = read_json(folder / "catboost.json")
@@ -211,11 +210,13 @@ class _Watch:
 
     def __init__(self, deadline: Deadline, patience: int | None = None) -> None:
         self.deadline = deadline
-        self.patience = patience
+        self.patience = None if patience is None else Patience(patience)
         self.seen = 0
-        self.best_round = 0
-        self.best_loss = float("inf")
         self.cut = False
+
+    @property
+    def best_round(self) -> int:
+        return 0 if self.patience is None else self.patience.best_round
 
     def after_iteration(self, info: Any) -> bool:
         """Whether to go on."""
@@ -223,9 +224,7 @@ class _Watch:
             (history,) = info.metrics["validation"].values()
             if len(history) > self.seen:
                 self.seen = len(history)
-                if history[-1] < self.best_loss:
-                    self.best_round, self.best_loss = info.iteration, history[-1]
-                if info.iteration - self.best_round > max(self.patience, 0.2 * self.best_round):
+                if self.patience.lost(info.iteration, history[-1]):
                     return False
         self.cut = self.deadline.expired()
         return not self.cut

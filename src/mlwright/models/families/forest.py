@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mlwright.core import read_json, write_json
+from mlwright.core import read_json, read_table, write_json, write_table
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span
+from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span, as_shares
 from mlwright.models.families.losses import mean_loss
 from mlwright.models.families.random_trees import Bins, Trees, Walk
 from mlwright.models.families.random_trees_growing import LEAST_SPLIT, grow
@@ -63,7 +63,7 @@ class FittedForest:
     def importances(self) -> FloatArray:
         """How much the splits on each feature reduced the error."""
         gains = self._settled_trees().gains(len(self.bins.edges))
-        return gains / gains.sum() if gains.sum() > 0 else gains
+        return as_shares(gains)
 
     def _settled_trees(self) -> Trees:
         return self.trees.pruned(float(self.settled.get("least_split", LEAST_SPLIT)))
@@ -89,12 +89,7 @@ class FittedForest:
                 **{f"value {k}": column for k, column in enumerate(trees.value.T)},
             }
         )
-        options = pa.ipc.IpcWriteOptions(compression="zstd")
-        with (
-            pa.OSFile(str(folder / "forest.arrow"), "wb") as sink,
-            pa.ipc.new_file(sink, table.schema, options=options) as writer,
-        ):
-            writer.write_table(table)
+        write_table(folder / "forest.arrow", table, compression="zstd")
 
 
 class ExtraTreesFamily:
@@ -141,7 +136,7 @@ class ExtraTreesFamily:
         )
         if job.validation is None or not choosing:
             return fitted
-        some = _some(job.validation, np.random.default_rng(job.seed))
+        some = job.validation.sample(_CHOOSING_ROWS, seed=job.seed)
         losses = {
             least: mean_loss(job.task, fitted.predict(some.matrix.values, settled={"least_split": least}), some)
             for least in LEAST_SPLITS
@@ -159,9 +154,8 @@ class ExtraTreesFamily:
 
     def read(self, folder: Path) -> FittedForest:
         state = read_json(folder / "forest.json")
-        with pa.memory_map(str(folder / "forest.arrow")) as source:
-            table = pa.ipc.open_file(source).read_all()
-            arrays = {name: np.array(table.column(name)) for name in table.column_names}
+        table = read_table(folder / "forest.arrow")
+        arrays = {name: np.array(table.column(name)) for name in table.column_names}
         values = np.column_stack([array for name, array in arrays.items() if name.startswith("value ")])
         trees = Trees(state["n_trees"], arrays["feature"], arrays["code"], arrays["left"], values, arrays["rows"])
         bins = Bins(tuple(np.array(edges, dtype=np.float64) for edges in state["edges"]))
@@ -201,17 +195,8 @@ def _grown(
 
 def _weighted(rows: Rows) -> Rows:
     """Without the rows that have no weight; the others have 1 on average."""
-    if rows.weight is None or not rows.weight.any():
-        return Rows(matrix=rows.matrix, y=rows.y)
-    kept = rows.taken(np.flatnonzero(rows.weight > 0))
-    assert kept.weight is not None
-    return replace(kept, weight=kept.weight / kept.weight.mean())
-
-
-def _some(rows: Rows, rng: np.random.Generator) -> Rows:
-    if len(rows.y) <= _CHOOSING_ROWS:
-        return rows
-    return rows.taken(np.sort(rng.choice(len(rows.y), _CHOOSING_ROWS, replace=False)))
+    kept = rows.counted()
+    return kept if kept.weight is None else replace(kept, weight=kept.weight / kept.weight.mean())
 
 
 def _shares(job: FitJob, rows: Rows) -> FloatArray:

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_softmax
 
 from mlwright.core import Deadline, read_json, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space
+from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Settled, Space, as_shares
+from mlwright.models.families.losses import mean_loss
+from mlwright.models.families.odds import probabilities
 from mlwright.spec import Task
 
 #: Penalties that a validation fold chooses from, per row, from strong to weak; each fit starts from the one before.
@@ -39,16 +41,14 @@ class FittedLinear:
 
     def predict(self, values: FloatArray, *, settled: Settled | None = None) -> FloatArray:  # noqa: ARG002 - as fitted
         raw: FloatArray = values @ self.weights[:-1] + self.weights[-1]
-        if self.task == "multiclass":
-            return np.asarray(softmax(raw, axis=1))
-        if self.task == "binary":
-            return np.asarray(expit(raw[:, 0]))
-        return self.middle + self.scale * raw[:, 0]
+        if self.task == "regression":
+            return self.middle + self.scale * raw[:, 0]
+        return probabilities(raw if self.task == "multiclass" else raw[:, 0], self.task)
 
     def importances(self) -> FloatArray:
         """The size of the weights; the features are on one scale."""
         size: FloatArray = np.abs(self.weights[:-1]).sum(axis=1)
-        return size / size.sum() if size.sum() > 0 else size
+        return as_shares(size)
 
     def write(self, folder: Path) -> None:
         write_json(
@@ -89,7 +89,7 @@ class LinearFamily:
         best_loss, worse = float("inf"), 0
         for penalty, (weights, cut) in zip(PENALTIES, problem.path(PENALTIES), strict=False):
             fitted = problem.fitted(weights, penalty, cut=cut)
-            loss = _loss(fitted, job.validation)
+            loss = mean_loss(job.task, fitted.predict(job.validation.matrix.values), job.validation)
             if loss < best_loss or best is None:
                 best, best_loss, worse = fitted, loss, 0
             else:
@@ -108,17 +108,6 @@ class LinearFamily:
         state = read_json(folder / "linear.json")
         weights = np.array(state["weights"], dtype=np.float64)
         return FittedLinear(weights, state["task"], state["middle"], state["scale"])
-
-
-def _loss(fitted: FittedLinear, rows: Rows) -> float:
-    predicted = fitted.predict(rows.matrix.values)
-    if fitted.task == "regression":
-        per_row = (predicted - rows.y) ** 2
-    elif fitted.task == "binary":
-        per_row = -np.log(np.clip(np.where(rows.y == 1, predicted, 1 - predicted), 1e-12, 1))
-    else:
-        per_row = -np.log(np.clip(predicted[np.arange(len(rows.y)), rows.y.astype(np.int64)], 1e-12, 1))
-    return float(np.average(per_row, weights=rows.weight))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,10 +228,8 @@ class _OutOfTime(Exception):
 
 
 def _problem(job: FitJob) -> _Problem:
-    values, y, weight = job.rows.matrix.values, job.rows.y, job.rows.weight
-    if len(y) > MOST_ROWS:
-        rows = np.sort(np.random.default_rng(job.seed).choice(len(y), MOST_ROWS, replace=False))
-        values, y, weight = values[rows], y[rows], None if weight is None else weight[rows]
+    rows = job.rows.sample(MOST_ROWS, seed=job.seed)
+    values, y, weight = rows.matrix.values, rows.y, rows.weight
     share = np.full(len(y), 1 / len(y)) if weight is None else weight / weight.sum()
     middle, scale = 0.0, 1.0
     if job.task == "regression":

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlwright.core import Deadline, read_json, write_json
+from mlwright.core import Deadline, read_json, read_table, write_json, write_table
 from mlwright.data.dataset import FloatArray, IntArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space
+from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, as_shares
 from mlwright.models.families.losses import mean_loss
 from mlwright.spec import Task
 
@@ -100,8 +100,7 @@ class FittedNeighbours:
 
     def importances(self) -> FloatArray:
         """What each feature tells alone, as shares."""
-        total = self.strengths.sum()
-        return self.strengths / total if total > 0 else self.strengths
+        return as_shares(self.strengths)
 
     def write(self, folder: Path) -> None:
         state = {
@@ -114,12 +113,7 @@ class FittedNeighbours:
         write_json(folder / "neighbours.json", state)
         rows = pa.FixedSizeListArray.from_arrays(pa.array(self.rows.ravel()), self.rows.shape[1])
         table = pa.table({"row": rows, "y": self.y, "weight": self.weight})
-        options = pa.ipc.IpcWriteOptions(compression="zstd")
-        with (
-            pa.OSFile(str(folder / "neighbours.arrow"), "wb") as sink,
-            pa.ipc.new_file(sink, table.schema, options=options) as writer,
-        ):
-            writer.write_table(table)
+        write_table(folder / "neighbours.arrow", table, compression="zstd")
 
 
 class NeighboursFamily:
@@ -145,7 +139,7 @@ class NeighboursFamily:
 
     def fit(self, job: FitJob) -> FittedNeighbours:
         """Keep the rows; validation rows choose how many neighbours there are and how the features are stretched."""
-        kept = _kept(job)
+        kept = job.rows.counted().sample(MOST_ROWS, seed=job.seed)
         values = kept.matrix.values
         strengths = _strengths(job, kept)
         settled = dict(job.settled or {})
@@ -162,7 +156,7 @@ class NeighboursFamily:
             best = fitted(stretch)
             best.cut = job.deadline.expired()
             return best
-        some = _some(job.validation, np.random.default_rng(job.seed))
+        some = job.validation.sample(_CHOOSING_ROWS, seed=job.seed)
         best, best_loss, cut = fitted(STRETCHES[0]), np.inf, False
         for stretch in STRETCHES:
             tried = fitted(stretch)
@@ -185,38 +179,19 @@ class NeighboursFamily:
 
     def read(self, folder: Path) -> FittedNeighbours:
         state = read_json(folder / "neighbours.json")
-        with pa.memory_map(str(folder / "neighbours.arrow")) as source:
-            table = pa.ipc.open_file(source).read_all().combine_chunks()
-            stretch = np.array(state["stretch"], dtype=np.float64)
-            flat = np.array(table.column("row").combine_chunks().flatten(), dtype=np.float32)
-            return FittedNeighbours(
-                state["task"],
-                state["n_classes"],
-                flat.reshape(table.num_rows, len(stretch)),
-                np.array(table.column("y"), dtype=np.float64),
-                np.array(table.column("weight"), dtype=np.float64),
-                stretch,
-                np.array(state["strengths"], dtype=np.float64),
-                state["settled"],
-            )
-
-
-def _kept(job: FitJob) -> Rows:
-    """The rows that have weight, no more than can be kept."""
-    rows = job.rows
-    chosen = np.arange(len(rows.y))
-    if rows.weight is not None and rows.weight.any():
-        chosen = np.flatnonzero(rows.weight > 0)
-    if len(chosen) > MOST_ROWS:
-        chosen = np.sort(np.random.default_rng(job.seed).choice(chosen, MOST_ROWS, replace=False))
-    weighted = rows.weight is not None and rows.weight.any()
-    return rows.taken(chosen) if weighted else replace(rows.taken(chosen), weight=None)
-
-
-def _some(rows: Rows, rng: np.random.Generator) -> Rows:
-    if len(rows.y) <= _CHOOSING_ROWS:
-        return rows
-    return rows.taken(np.sort(rng.choice(len(rows.y), _CHOOSING_ROWS, replace=False)))
+        table = read_table(folder / "neighbours.arrow").combine_chunks()
+        stretch = np.array(state["stretch"], dtype=np.float64)
+        flat = np.array(table.column("row").combine_chunks().flatten(), dtype=np.float32)
+        return FittedNeighbours(
+            state["task"],
+            state["n_classes"],
+            flat.reshape(table.num_rows, len(stretch)),
+            np.array(table.column("y"), dtype=np.float64),
+            np.array(table.column("weight"), dtype=np.float64),
+            stretch,
+            np.array(state["strengths"], dtype=np.float64),
+            state["settled"],
+        )
 
 
 def _losses(fitted: FittedNeighbours, rows: Rows, deadline: Deadline) -> dict[int, float]:

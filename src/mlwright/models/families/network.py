@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import softmax
 
-from mlwright.core import read_json, write_json
+from mlwright.core import read_json, read_table, write_json, write_table
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
 from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span
+from mlwright.models.families.losses import mean_loss
 from mlwright.models.families.network_layers import Activation, Net, Single, activate, activate_with_slope
 from mlwright.models.families.network_training import CYCLES, Course, NotFinite, one_blas_thread, train
 from mlwright.spec import Task
@@ -113,8 +114,7 @@ class FittedNetwork:
         )
         arrays = [*self.matrices, *self.biases]
         table = pa.table({"values": pa.array([array.ravel() for array in arrays], pa.list_(pa.float32()))})
-        with pa.OSFile(str(folder / "network.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
+        write_table(folder / "network.arrow", table)
 
 
 def bent(values: FloatArray) -> FloatArray:
@@ -175,10 +175,9 @@ class NetworkFamily:
 
     def read(self, folder: Path) -> FittedNetwork:
         state = read_json(folder / "network.json")
-        with pa.memory_map(str(folder / "network.arrow")) as source:
-            values = [
-                np.array(row.values, dtype=np.float64) for row in pa.ipc.open_file(source).read_all().column("values")
-            ]
+        values = [
+            np.array(row.values, dtype=np.float64) for row in read_table(folder / "network.arrow").column("values")
+        ]
         shapes = state.pop("shapes")
         matrices = [array.reshape(shape) for array, shape in zip(values[: len(shapes)], shapes, strict=True)]
         shares = np.array(state.pop("shares"), dtype=np.float64)
@@ -205,12 +204,9 @@ class _Problem:
 
     @classmethod
     def of(cls, job: FitJob) -> _Problem:
-        values, y, weight = job.rows.matrix.values, job.rows.y, job.rows.weight
-        if weight is not None and (weight > 0).any():
-            counted = np.flatnonzero(weight > 0)
-            values, y, weight = values[counted], y[counted], weight[counted] / weight[counted].mean()
-        else:
-            weight = np.ones(len(y))
+        rows = job.rows.counted()
+        values, y = rows.matrix.values, rows.y
+        weight = np.ones(len(y)) if rows.weight is None else rows.weight / rows.weight.mean()
         x, share = bent(values).astype(np.float32), weight.astype(np.float32)[:, None]
         if job.task == "regression":
             reach = Reach.of(y, weight)
@@ -259,7 +255,7 @@ class _Problem:
         for stop in train(net, self.x, self.target, self.weight, course, rng):
             state = self._of(net)
             cut = stop.cut
-            loss = float("inf") if validation is None else _loss(state, validation)
+            loss = float("inf") if validation is None else self.loss(state, validation)
             if loss < best_loss or (validation is None and not (stop.cut and earlier)):
                 best, best_loss = state, loss
             elif not stop.cut and validation is not None:
@@ -273,6 +269,9 @@ class _Problem:
         best.shares = _sensitivity(best, self.x[:: max(len(self.x) // 512, 1)])
         return best
 
+    def loss(self, state: FittedNetwork, rows: Rows) -> float:
+        return mean_loss(self.job.task, state.predict(rows.matrix.values), rows)
+
     def untrained(self) -> FittedNetwork:
         """What answers the base rates or the mean."""
         best = self._of(self.net(np.random.default_rng(self.job.seed)))
@@ -283,21 +282,6 @@ class _Problem:
     def _of(self, net: Net) -> FittedNetwork:
         matrices, biases = net.folded()
         return FittedNetwork(self.job.task, self.activation, matrices, biases, self.reach)
-
-
-def _loss(fitted: FittedNetwork, rows: Rows) -> float:
-    predicted = fitted.predict(rows.matrix.values)
-    if fitted.task == "regression":
-        per_row = (predicted - rows.y) ** 2
-    else:
-        of_target = (
-            np.where(rows.y == 1, predicted, 1 - predicted)
-            if fitted.task == "binary"
-            else predicted[np.arange(len(rows.y)), rows.y.astype(np.int64)]
-        )
-        per_row = -np.log(np.maximum(of_target, 1e-12))
-    weight = None if rows.weight is None or not rows.weight.any() else rows.weight
-    return float(np.average(per_row, weights=weight))
 
 
 def _sensitivity(fitted: FittedNetwork, x: Single) -> FloatArray:

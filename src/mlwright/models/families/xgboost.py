@@ -14,8 +14,9 @@ import numpy as np
 from mlwright.core import read_json, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span
+from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span, as_shares
 from mlwright.models.families.odds import probabilities
+from mlwright.models.families.rounds import Patience, mean_rounds
 from mlwright.spec import Task
 
 MAX_ROUNDS = 6000
@@ -55,7 +56,7 @@ class FittedXgboost:
         gain = np.zeros(self.booster.num_features())
         for name, value in self.booster.get_score(importance_type="total_gain").items():
             gain[int(name[1:])] = value
-        return gain / gain.sum() if gain.sum() > 0 else gain
+        return as_shares(gain)
 
     def write(self, folder: Path) -> None:
         rounds = int(self.settled.get("rounds", 0))
@@ -117,23 +118,19 @@ class XgboostFamily:
             return FittedXgboost(booster, job.task, {"rounds": done}, cut)
         validation = _matrix(xgb, job.validation, job, reference=train)
         booster = xgb.Booster(_parameters(job), [train, validation])
-        best_round, best_loss, cut = 0, float("inf"), False
+        patience, cut = Patience(_PATIENCE), False
         for done in range(1, MAX_ROUNDS + 1):
             booster.update(train, done - 1)
             loss = float(booster.eval_set([(validation, "validation")], done - 1).rsplit(":", 1)[1])
-            if loss < best_loss:
-                best_round, best_loss = done, loss
-            if done - best_round > max(_PATIENCE, 0.2 * best_round):
+            if patience.lost(done, loss):
                 break
             cut = job.deadline.expired()
             if cut:
                 break
-        return FittedXgboost(booster, job.task, {"rounds": max(best_round, 1)}, cut)
+        return FittedXgboost(booster, job.task, {"rounds": max(patience.best_round, 1)}, cut)
 
     def combine(self, settled: Sequence[Settled], *, growth: float) -> Settled:
-        """The mean number of rounds, a little more for more rows."""
-        mean = float(np.mean([one["rounds"] for one in settled]))
-        return {"rounds": max(round(mean * growth**0.5), 1)}
+        return mean_rounds(settled, growth)
 
     def read(self, folder: Path) -> FittedXgboost:
         state = read_json(folder / "xgboost.json")
