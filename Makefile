@@ -42,7 +42,7 @@ format: .venv/installed-dev
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	touch $@
 
-.venv/installed: .venv/python pyproject.toml constraints.txt
+.venv/installed: .venv/python pyproject.toml constraints.txt setup.py $(wildcard src/mlwright/_kernels/*.[ch])
 	$(PIP) -e .
 	touch $@
 

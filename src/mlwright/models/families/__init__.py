@@ -3,6 +3,7 @@
 from mlwright.models.families.additive import AdditiveFamily
 from mlwright.models.families.base import (
     Abilities,
+    Compiled,
     EstimatorFamily,
     FitJob,
     FittedEstimator,
@@ -43,6 +44,7 @@ __all__ = [
     "Abilities",
     "AdditiveFamily",
     "CatBoostFamily",
+    "Compiled",
     "ConstantFamily",
     "EstimatorFamily",
     "ExtraTreesFamily",

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mlwright._kernels import kernel
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Settled, Space, Span
+from mlwright.models.families.base import Abilities, Compiled, FitJob, Outline, Parameters, Settled, Space, Span
 from mlwright.models.families.boosting import FittedBoosting, LightGbmFamily
+from mlwright.models.families.single_rows import OneAndMany
 
 _BOOSTING = LightGbmFamily()
+#: From a booster's objective to the form of its answer.
+_ANSWERS = {"binary": "sigmoid", "multiclass": "softmax"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,19 @@ class Curves:
             total += curve.at(values[:, curve.feature])
         return total
 
+    def flat(self) -> dict[str, NDArray[Any]]:
+        """All curves one after the other, as the kernel reads them."""
+        n_outputs, curves = len(self.intercept), self.curves
+        return {
+            "intercept": self.intercept,
+            "features": np.array([curve.feature for curve in curves], dtype=np.int32),
+            "categorical": np.array([curve.categorical for curve in curves], dtype=np.int32),
+            "ends": np.cumsum([len(curve.points) for curve in curves], dtype=np.int32),
+            "points": np.concatenate([np.zeros(0), *(curve.points for curve in curves)]),
+            "cells": np.vstack([np.zeros((0, n_outputs)), *(curve.contributions for curve in curves)]),
+            "missing": np.vstack([np.zeros((0, n_outputs)), *(curve.missing for curve in curves)]),
+        }
+
 
 @dataclass(slots=True)
 class FittedAdditive:
@@ -96,6 +114,16 @@ class FittedAdditive:
                 trees.setdefault(tree["split_feature"], []).append((output, tree))
         curves = (_curve(feature, trees[feature], n_outputs) for feature in sorted(trees))
         return Curves(intercept=intercept, curves=tuple(curves))
+
+    def compiled(self) -> Compiled | None:
+        """Its curves, for one row; for many the booster is as quick."""
+        module = kernel("_curves")
+        if module is None:
+            return None
+        booster, sums = self.boosting.booster, self.curves()
+        objective = booster.dump_model(num_iteration=1)["objective"].split()[0]
+        found = module.Curves(booster.num_feature(), **sums.flat(), answer=_ANSWERS.get(objective, "values"))
+        return OneAndMany(found.n_features, found.one, self.predict)
 
     def write(self, folder: Path) -> None:
         self.boosting.write(folder)

@@ -10,14 +10,29 @@ from typing import Any
 
 import numpy as np
 
+from mlwright._kernels.trees import compile_forest
 from mlwright.core import Deadline, read_json, write_json, write_text
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span, as_shares
-from mlwright.models.families.rounds import Patience, mean_rounds
+from mlwright.models.families.base import (
+    Abilities,
+    Compiled,
+    FitJob,
+    Outline,
+    Parameters,
+    Rows,
+    Settled,
+    Space,
+    Span,
+    as_shares,
+)
+from mlwright.models.families.boosting_trees import read_trees
+from mlwright.models.families.rounds import Patience, Rounds, mean_rounds
 
 MAX_ROUNDS = 6000
 _PATIENCE = 60
+#: Sums are the same to the bit; the exponential of another C library may differ in the last one.
+_TOLERANCE = 2e-15
 _OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
 _METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "l2"}
 
@@ -40,9 +55,16 @@ class FittedBoosting:
     threads: int = 1
 
     def predict(self, values: FloatArray, *, settled: Settled | None = None) -> FloatArray:
-        rounds = int((settled or self.settled).get("rounds", 0)) or None
+        return self._predicted(values, settled or self.settled)
+
+    def raw(self, values: FloatArray) -> FloatArray:
+        """The sums over trees that the predictions come from, shape (n_rows,) or (n_rows, n_classes)."""
+        return self._predicted(values, self.settled, raw_score=True)
+
+    def _predicted(self, values: FloatArray, settled: Settled, *, raw_score: bool = False) -> FloatArray:
+        rounds = int(settled.get("rounds", 0)) or None
         predicted: FloatArray = self.booster.predict(
-            values, num_iteration=rounds, num_threads=self.threads, validate_features=False
+            values, num_iteration=rounds, raw_score=raw_score, num_threads=self.threads, validate_features=False
         )
         return predicted
 
@@ -50,6 +72,10 @@ class FittedBoosting:
         """How much the splits on each feature gained."""
         gain: FloatArray = self.booster.feature_importance("gain").astype(np.float64)
         return as_shares(gain)
+
+    def compiled(self) -> Compiled | None:
+        trees = read_trees(self.booster.model_to_string(num_iteration=int(self.settled.get("rounds", 0)) or None))
+        return None if trees is None else compile_forest(trees, tolerance=_TOLERANCE)
 
     def write(self, folder: Path) -> None:
         rounds = int(self.settled.get("rounds", 0)) or None
@@ -114,7 +140,7 @@ class LightGbmFamily:
             {"name": "lightgbm large", **large, **common, "feature_fraction_bynode": share},
         ]
         if self.view == "crossed":
-            return _renamed(listed[::2]) if outline.n_categories else []
+            return _renamed(listed[::2]) if outline.n_categories or outline.grouped else []
         return listed if n_rows >= 500 else listed[:3]
 
     def space(self, outline: Outline) -> Space:
@@ -201,7 +227,7 @@ class _Watch:
     order = 10
 
     def __init__(self, deadline: Deadline, patience: int | None = None) -> None:
-        self.deadline = deadline
+        self.rounds = Rounds(deadline)
         self.patience = None if patience is None else Patience(patience)
         self.cut = False
 
@@ -213,7 +239,7 @@ class _Watch:
         done = environment.iteration + 1
         if self.patience is not None and self.patience.lost(done, environment.evaluation_result_list[0][2]):
             _stop(self.best_round)
-        if self.deadline.expired():
+        if done < environment.end_iteration and self.rounds.over():
             self.cut = True
             _stop(self.best_round or done)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,23 @@ import polars as pl
 from mlwright.core import Deadline, read_json, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span, as_shares
+from mlwright.models.families.base import (
+    Abilities,
+    Compiled,
+    FitJob,
+    Outline,
+    Parameters,
+    Rows,
+    Settled,
+    Space,
+    Span,
+    as_shares,
+)
+from mlwright.models.families.catboost_compiled import compile_catboost
+from mlwright.models.families.catboost_file import parse_catboost
 from mlwright.models.families.odds import probabilities
-from mlwright.models.families.rounds import Patience, mean_rounds
+from mlwright.models.families.rounds import Patience, Rounds, mean_rounds
+from mlwright.models.families.single_rows import ANSWERS
 from mlwright.spec import Task
 
 MAX_ROUNDS = 4000
@@ -42,6 +57,8 @@ class FittedCatBoost:
 
     Attributes
     ----------
+    model
+        The library's own object, or the content of its file: the library is then imported when it is first needed.
     categorical
         Positions of the features that are numbers of levels.
     """
@@ -54,19 +71,42 @@ class FittedCatBoost:
     threads: int = 1
 
     def predict(self, values: FloatArray, *, settled: Settled | None = None) -> FloatArray:
-        rounds = min(int((settled or self.settled).get("rounds", 0)), self.model.tree_count_)
+        model = self._loaded()
+        rounds = min(int((settled or self.settled).get("rounds", 0)), model.tree_count_)
         pool = _catboost().Pool(
             _columns(values, self.categorical), cat_features=self.categorical, thread_count=self.threads
         )
-        return probabilities(self.model.predict(pool, ntree_end=rounds, thread_count=self.threads), self.task)
+        return probabilities(model.predict(pool, ntree_end=rounds, thread_count=self.threads), self.task)
 
     def importances(self) -> FloatArray:
         """How much the prediction changes on average where a feature changes."""
-        change = np.asarray(self.model.get_feature_importance(type="PredictionValuesChange"), dtype=np.float64)
+        change = np.asarray(self._loaded().get_feature_importance(type="PredictionValuesChange"), dtype=np.float64)
         return as_shares(change)
 
+    def compiled(self) -> Compiled | None:
+        """The trees in compiled code, made from the model's file and without the library."""
+        trees = parse_catboost(self._content())
+        return (
+            None if trees is None else compile_catboost(trees, int(self.settled.get("rounds", 0)), ANSWERS[self.task])
+        )
+
+    def _loaded(self) -> Any:
+        if isinstance(self.model, bytes):
+            model = _catboost().CatBoost()
+            model.load_model(blob=self.model)
+            self.model = model
+        return self.model
+
+    def _content(self) -> bytes:
+        if isinstance(self.model, bytes):
+            return self.model
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "catboost.cbm"
+            self.model.save_model(str(path))
+            return path.read_bytes()
+
     def write(self, folder: Path) -> None:
-        shrunk = self.model.copy()
+        shrunk = self._loaded().copy()
         rounds = int(self.settled.get("rounds", 0))
         if 0 < rounds < shrunk.tree_count_:
             shrunk.shrink(ntree_end=rounds)
@@ -132,16 +172,16 @@ class CatBoostFamily:
             callbacks=[watch],
         )
         settled = {"rounds": max(watch.best_round, 1) if validated else model.tree_count_}
-        return FittedCatBoost(model, job.task, list(job.rows.matrix.categorical), settled, watch.cut, job.threads)
+        cut = watch.cut and model.tree_count_ < rounds
+        return FittedCatBoost(model, job.task, list(job.rows.matrix.categorical), settled, cut, job.threads)
 
     def combine(self, settled: Sequence[Settled], *, growth: float) -> Settled:
         return mean_rounds(settled, growth)
 
     def read(self, folder: Path) -> FittedCatBoost:
         state = read_json(folder / "catboost.json")
-        model = _catboost().CatBoost()
-        model.load_model(str(folder / "catboost.cbm"))
-        return FittedCatBoost(model, state["task"], state["categorical"], state["settled"])
+        content = (folder / "catboost.cbm").read_bytes()
+        return FittedCatBoost(content, state["task"], state["categorical"], state["settled"])
 
 
 def _parameters(job: FitJob, rounds: int, *, period: int) -> dict[str, Any]:
@@ -209,7 +249,7 @@ class _Watch:
     """After each round: stop when time is up, or when the validation rows have not gained for long."""
 
     def __init__(self, deadline: Deadline, patience: int | None = None) -> None:
-        self.deadline = deadline
+        self.rounds = Rounds(deadline)
         self.patience = None if patience is None else Patience(patience)
         self.seen = 0
         self.cut = False
@@ -226,5 +266,5 @@ class _Watch:
                 self.seen = len(history)
                 if self.patience.lost(info.iteration, history[-1]):
                     return False
-        self.cut = self.deadline.expired()
+        self.cut = self.rounds.over()
         return not self.cut

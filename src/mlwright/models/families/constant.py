@@ -11,7 +11,8 @@ import numpy as np
 from mlwright.core import read_json, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Settled, Space
+from mlwright.models.families.base import Abilities, Compiled, FitJob, Outline, Parameters, Settled, Space
+from mlwright.models.families.single_rows import OneAndMany
 
 
 @dataclass(slots=True)
@@ -29,6 +30,11 @@ class FittedConstant:
 
     def importances(self) -> None:
         """It uses no feature."""
+
+    def compiled(self) -> Compiled:
+        """It reads none of the numbers of a row."""
+        answer = tuple(self.answer)
+        return OneAndMany(0, lambda _: answer, self.predict)
 
     def write(self, folder: Path) -> None:
         write_json(folder / "constant.json", {"answer": self.answer})

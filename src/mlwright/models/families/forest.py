@@ -9,10 +9,23 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from mlwright._kernels.trees import Link, Missing, compile_forest
+from mlwright._kernels.trees import Trees as TreeTable
 from mlwright.core import read_json, read_table, write_json, write_table
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span, as_shares
+from mlwright.models.families.base import (
+    Abilities,
+    Compiled,
+    FitJob,
+    Outline,
+    Parameters,
+    Rows,
+    Settled,
+    Space,
+    Span,
+    as_shares,
+)
 from mlwright.models.families.losses import mean_loss
 from mlwright.models.families.random_trees import Bins, Trees, Walk
 from mlwright.models.families.random_trees_growing import LEAST_SPLIT, grow
@@ -29,6 +42,8 @@ LEAST_SPLITS = (LEAST_SPLIT, 5, 8, 12, 20, 40, 80, 160)
 #: Trees are grown together until they have so many rows in all.
 _TOGETHER = 60_000
 _CHOOSING_ROWS = 2000
+#: Means are of sums in another order.
+_TOLERANCE = 1e-12
 
 
 @dataclass(slots=True)
@@ -67,6 +82,30 @@ class FittedForest:
 
     def _settled_trees(self) -> Trees:
         return self.trees.pruned(float(self.settled.get("least_split", LEAST_SPLIT)))
+
+    def compiled(self) -> Compiled | None:
+        return compile_forest(self._table(self._walk(self.settled)), tolerance=_TOLERANCE)
+
+    def _table(self, walk: Walk) -> TreeTable:
+        """The trees as the compiled forest takes them."""
+        n_nodes, n_sums = walk.value.shape
+        leaf = np.equal(walk.left, np.arange(n_nodes))
+        return TreeTable(
+            n_features=len(self.bins.edges),
+            root=np.arange(walk.n_trees),
+            feature=walk.feature.astype(np.int64),
+            left=walk.left.astype(np.int64),
+            right=np.where(leaf, walk.left, walk.left + 1).astype(np.int64),
+            threshold=walk.threshold,
+            missing=np.full(n_nodes, int(Missing.LEFT)),
+            value=walk.value,
+            sum_of_tree=np.zeros(walk.n_trees, dtype=np.int64),
+            start=np.zeros(n_sums),
+            link=Link.SHARES if len(self.shares) else Link.IDENTITY,
+            divisor=float(walk.n_trees),
+            shares=self.shares,
+            n_rows=self.n_rows,
+        )
 
     def write(self, folder: Path) -> None:
         trees = self._settled_trees()

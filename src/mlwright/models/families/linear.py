@@ -15,9 +15,10 @@ from scipy.special import expit, log_softmax
 from mlwright.core import Deadline, read_json, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Settled, Space, as_shares
+from mlwright.models.families.base import Abilities, Compiled, FitJob, Outline, Parameters, Settled, Space, as_shares
 from mlwright.models.families.losses import mean_loss
 from mlwright.models.families.odds import probabilities
+from mlwright.models.families.single_rows import ANSWERS, layers
 from mlwright.spec import Task
 
 #: Penalties that a validation fold chooses from, per row, from strong to weak; each fit starts from the one before.
@@ -49,6 +50,13 @@ class FittedLinear:
         """The size of the weights; the features are on one scale."""
         size: FloatArray = np.abs(self.weights[:-1]).sum(axis=1)
         return as_shares(size)
+
+    def compiled(self) -> Compiled | None:
+        weights = self.weights
+        if self.task == "regression":
+            weights = self.scale * weights
+            weights[-1] += self.middle
+        return layers([weights[:-1]], [weights[-1]], many=self.predict, answer=ANSWERS[self.task])
 
     def write(self, folder: Path) -> None:
         write_json(

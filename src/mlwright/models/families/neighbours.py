@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from mlwright.core import Deadline, read_json, read_table, write_json, write_table
 from mlwright.data.dataset import FloatArray, IntArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, as_shares
+from mlwright.models.families.base import (
+    Abilities,
+    Compiled,
+    FitJob,
+    Outline,
+    Parameters,
+    Rows,
+    Settled,
+    Space,
+    as_shares,
+)
 from mlwright.models.families.losses import mean_loss
 from mlwright.spec import Task
 
@@ -44,6 +54,12 @@ class FittedNeighbours:
     y, weight : shape (n_rows,)
     strengths : shape (n_features,)
         What share of the target each feature tells alone.
+    squares : shape (n_rows,)
+        The squared length of each row. Like `shares` kept here, since either takes longer than the search for one row.
+    shares : shape (n_classes,)
+        Of the classes; of a regression there is nothing to say.
+    usual_weight
+        The mean of `weight`.
     """
 
     task: Task
@@ -55,6 +71,14 @@ class FittedNeighbours:
     strengths: FloatArray
     settled: Settled = field(default_factory=dict)
     cut: bool = False
+    squares: NDArray[np.float32] = field(init=False, repr=False)
+    shares: FloatArray = field(init=False, repr=False)
+    usual_weight: float = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.squares = np.einsum("ij,ij->i", self.rows, self.rows)
+        self.usual_weight = float(self.weight.mean())
+        self.shares = np.zeros(0) if self.task == "regression" else self._shares()
 
     def predict(self, values: FloatArray, *, settled: Settled | None = None) -> FloatArray:
         """As if so many neighbours had been settled; the features stay stretched as they are."""
@@ -67,17 +91,18 @@ class FittedNeighbours:
         n, width = self.rows.shape
         k = min(k + 1, n)
         asked_rows = _single(values * self.stretch)
-        squares = np.einsum("ij,ij->i", self.rows, self.rows)
         tile = max(_TILE_CELLS // max(n, k * width), 1)
         for start in range(0, max(len(asked_rows), 1), tile):
             asked = asked_rows[start : start + tile]
             # Without the square of the asked row, which is the same for all its neighbours.
-            apart = squares - 2 * (asked @ self.rows.T)
+            apart = self.squares - 2 * (asked @ self.rows.T)
             near = np.argpartition(apart, k - 1, axis=1)[:, :k]
             # Differences of large squares are coarse in single precision: those that matter are taken again.
-            distance = np.linalg.norm(self.rows[near].astype(np.float64) - asked[:, None, :], axis=2)
-            order = np.argsort(distance, axis=1, kind="stable")
-            yield np.take_along_axis(near, order, axis=1), np.take_along_axis(distance, order, axis=1)
+            away = self.rows[near].astype(np.float64) - asked[:, None, :]
+            distance = np.sqrt((away * away).sum(axis=2))
+            order = distance.argsort(axis=1, kind="stable")
+            of_row = np.arange(len(asked))[:, None]
+            yield near[of_row, order], distance[of_row, order]
 
     def answer(self, near: IntArray, distance: FloatArray, k: int) -> FloatArray:
         """The mean of the nearest; a vote falls from 1 at no distance to nearly 0 at the neighbour after the k-th."""
@@ -86,21 +111,24 @@ class FittedNeighbours:
         votes = vote.sum(axis=1)
         if self.task == "regression":
             return np.asarray((vote * self.y[near]).sum(axis=1) / votes)
-        classes, shares = range(self.n_classes), self._shares()
-        for_class = np.column_stack([(vote * (self.y[near] == c)).sum(axis=1) for c in classes])
-        prior = _PRIOR * self.weight.mean()
-        probability: FloatArray = (for_class + prior * shares) / (votes + prior)[:, None]
+        for_class = np.column_stack([(vote * (self.y[near] == c)).sum(axis=1) for c in range(self.n_classes)])
+        prior = _PRIOR * self.usual_weight
+        probability: FloatArray = (for_class + prior * self.shares) / (votes + prior)[:, None]
         return probability[:, 1] if self.n_classes == 2 else probability
 
     def _shares(self) -> FloatArray:
-        counts = np.bincount(self.y.astype(np.int64), weights=self.weight, minlength=self.n_classes)
-        counts = counts / self.weight.mean() + 1
+        weights = np.bincount(self.y.astype(np.int64), weights=self.weight, minlength=self.n_classes)
+        counts = weights / self.usual_weight + 1
         shares: FloatArray = counts / counts.sum()
         return shares
 
     def importances(self) -> FloatArray:
         """What each feature tells alone, as shares."""
         return as_shares(self.strengths)
+
+    def compiled(self) -> Compiled | None:
+        """None: one row takes as long as it takes to walk through the training rows, and numpy does that well."""
+        return None
 
     def write(self, folder: Path) -> None:
         state = {

@@ -14,10 +14,11 @@ from scipy.special import softmax
 from mlwright.core import read_json, read_table, write_json, write_table
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span
+from mlwright.models.families.base import Abilities, Compiled, FitJob, Outline, Parameters, Rows, Settled, Space, Span
 from mlwright.models.families.losses import mean_loss
 from mlwright.models.families.network_layers import Activation, Net, Single, activate, activate_with_slope
 from mlwright.models.families.network_training import CYCLES, Course, NotFinite, one_blas_thread, train
+from mlwright.models.families.single_rows import ANSWERS, layers
 from mlwright.spec import Task
 
 #: Above so many rows an epoch takes too long for what the network gains on boosted trees.
@@ -99,6 +100,26 @@ class FittedNetwork:
     def importances(self) -> FloatArray:
         """How much the output moves with each feature, over its deviation, on training rows."""
         return self.shares
+
+    def compiled(self) -> Compiled | None:
+        (*matrices, matrix), (*biases, bias) = self.matrices, self.biases
+        low, high = -np.inf, np.inf
+        if self.reach is not None:
+            matrix, bias = self.reach.scale * matrix, self.reach.middle + self.reach.scale * bias
+            low, high = self.reach.low, self.reach.high
+        elif self.task == "binary":
+            # Of two classes only the difference counts: the log odds of the second.
+            matrix, bias = np.diff(matrix), np.diff(bias)
+        return layers(
+            [*matrices, matrix],
+            [*biases, bias],
+            many=self.predict,
+            answer=ANSWERS[self.task],
+            activation=self.activation,
+            bend=_BEND,
+            low=low,
+            high=high,
+        )
 
     def write(self, folder: Path) -> None:
         write_json(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlwright.core import Deadline
 from mlwright.models.families.base import Settled
 
 
@@ -29,6 +30,27 @@ class Patience:
         if loss < self.best_loss:
             self.best_round, self.best_loss = done, loss
         return done - self.best_round > max(self.rounds, 0.2 * self.best_round)
+
+
+@dataclass(slots=True)
+class Rounds:
+    """Watches the clock over the rounds: no round is begun that would not be done in time.
+
+    Attributes
+    ----------
+    deadline
+        Asked once after each round, so that whoever wants to know how long rounds take sees it from there.
+    """
+
+    deadline: Deadline
+    _left: float = float("inf")
+
+    def over(self) -> bool:
+        """Whether there is no time for another round like the last one."""
+        left = self.deadline.remaining()
+        took = self._left - left
+        self._left = left
+        return left <= (took if took < float("inf") else 0.0)
 
 
 def mean_rounds(settled: Sequence[Settled], growth: float) -> Settled:

@@ -11,16 +11,31 @@ from typing import Any
 
 import numpy as np
 
+from mlwright._kernels.trees import compile_forest
 from mlwright.core import read_json, write_json
 from mlwright.data.dataset import FloatArray
 from mlwright.features import View
-from mlwright.models.families.base import Abilities, FitJob, Outline, Parameters, Rows, Settled, Space, Span, as_shares
+from mlwright.models.families.base import (
+    Abilities,
+    Compiled,
+    FitJob,
+    Outline,
+    Parameters,
+    Rows,
+    Settled,
+    Space,
+    Span,
+    as_shares,
+)
 from mlwright.models.families.odds import probabilities
-from mlwright.models.families.rounds import Patience, mean_rounds
+from mlwright.models.families.rounds import Patience, Rounds, mean_rounds
+from mlwright.models.families.xgboost_trees import read_trees
 from mlwright.spec import Task
 
 MAX_ROUNDS = 6000
 _PATIENCE = 60
+#: XGBoost sums in single precision.
+_TOLERANCE = 1e-6
 _OBJECTIVES = {"binary": "binary:logistic", "multiclass": "multi:softprob", "regression": "reg:squarederror"}
 _METRICS = {"binary": "logloss", "multiclass": "mlogloss", "regression": "rmse"}
 #: XGBoost computes with 32 bits and refuses what is infinite in them.
@@ -58,11 +73,16 @@ class FittedXgboost:
             gain[int(name[1:])] = value
         return as_shares(gain)
 
-    def write(self, folder: Path) -> None:
+    def compiled(self) -> Compiled | None:
+        trees = read_trees(self._settled_booster().save_raw("json"))
+        return None if trees is None else compile_forest(trees, tolerance=_TOLERANCE)
+
+    def _settled_booster(self) -> Any:
         rounds = int(self.settled.get("rounds", 0))
-        all_rounds = self.booster.num_boosted_rounds()
-        booster = self.booster[:rounds] if 0 < rounds < all_rounds else self.booster
-        booster.save_model(folder / "xgboost.ubj")
+        return self.booster[:rounds] if 0 < rounds < self.booster.num_boosted_rounds() else self.booster
+
+    def write(self, folder: Path) -> None:
+        self._settled_booster().save_model(folder / "xgboost.ubj")
         write_json(folder / "xgboost.json", {"task": self.task, "settled": dict(self.settled)})
 
 
@@ -109,22 +129,23 @@ class XgboostFamily:
         train = _matrix(xgb, job.rows, job)
         if job.validation is None or job.settled is not None:
             booster = xgb.Booster(_parameters(job), [train])
-            done, cut = 0, False
-            for done in range(1, max(int((job.settled or {}).get("rounds", 200)), 1) + 1):
+            done, cut, rounds = 0, False, Rounds(job.deadline)
+            wanted = max(int((job.settled or {}).get("rounds", 200)), 1)
+            for done in range(1, wanted + 1):
                 booster.update(train, done - 1)
-                cut = job.deadline.expired()
+                cut = done < wanted and rounds.over()
                 if cut:
                     break
             return FittedXgboost(booster, job.task, {"rounds": done}, cut)
         validation = _matrix(xgb, job.validation, job, reference=train)
         booster = xgb.Booster(_parameters(job), [train, validation])
-        patience, cut = Patience(_PATIENCE), False
+        patience, cut, rounds = Patience(_PATIENCE), False, Rounds(job.deadline)
         for done in range(1, MAX_ROUNDS + 1):
             booster.update(train, done - 1)
             loss = float(booster.eval_set([(validation, "validation")], done - 1).rsplit(":", 1)[1])
             if patience.lost(done, loss):
                 break
-            cut = job.deadline.expired()
+            cut = rounds.over()
             if cut:
                 break
         return FittedXgboost(booster, job.task, {"rounds": max(patience.best_round, 1)}, cut)
