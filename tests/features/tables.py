@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from mlwright.data import ARROW_TYPES, Column, Dataset, Schema
+from mlwright.data import ARROW_TYPES, Column, Dataset, Role, Schema
+from mlwright.data.dataset import FloatArray
 from mlwright.spec import LogicalType
 
 
@@ -28,12 +30,13 @@ def array_of(column: Typed) -> pa.Array:
     return pa.array(column.values, ARROW_TYPES[column.type])
 
 
-def typed_dataset(columns: dict[str, Typed], y: Sequence[Any]) -> Dataset:
-    """A dataset of typed columns; the target `y` is of text (classes) or of numbers."""
+def typed_dataset(columns: dict[str, Typed], y: Sequence[Any], *, roles: Mapping[str, Role] | None = None) -> Dataset:
+    """A dataset of typed columns, features where `roles` says nothing; the target `y` is of text (classes) or of numbers."""
+    role = roles or {}
     number = isinstance(y[0], float)
     classes: tuple[str, ...] = () if number else tuple(sorted(set(y)))
     target = Typed("number" if number else "category", y)
-    schema = [Column(name=name, type=column.type) for name, column in columns.items()]
+    schema = [Column(name=name, type=column.type, role=role.get(name, "feature")) for name, column in columns.items()]
     table = pa.table(
         [array_of(column) for column in [*columns.values(), target]],
         names=[*columns, "y"],
@@ -44,6 +47,13 @@ def typed_dataset(columns: dict[str, Typed], y: Sequence[Any]) -> Dataset:
         task="regression" if number else "binary" if len(classes) == 2 else "multiclass",
         classes=classes,
     )
+
+
+def with_weight(dataset: Dataset, weight: FloatArray) -> Dataset:
+    """The same rows with a column that says how much each counts."""
+    column = Column(name="w", type="number", role="weight")
+    table = dataset.table.append_column("w", pa.array(weight))
+    return replace(dataset, table=table, schema=Schema((*dataset.schema.columns, column)))
 
 
 def _numbers(rng: np.random.Generator, rows: int, shape: str) -> Any:
@@ -134,3 +144,27 @@ def datasets(draw: st.DrawFn) -> Dataset:
         return typed_dataset(made, rng.normal(size=rows).tolist())
     names = ["no", "yes"] if task == "binary" else ["a", "b", "c"]
     return typed_dataset(made, [*names, *rng.choice(names, rows - len(names)).tolist()])
+
+
+def purchases(rows: int = 3000, customers: int = 100, *, seed: int = 0, task: str = "binary") -> Dataset:
+    """Rows in time of customers who come again; what tells is how far an amount is from what its customer usually spends.
+
+    `amount` and `risk` of a customer stay the same over time; `noise` is noise. Some rows have no customer.
+    """
+    rng = np.random.default_rng(seed)
+    customer = rng.integers(0, customers, rows)
+    usual, risk = rng.normal(0, 2, customers), rng.normal(0, 1.5, customers)
+    amount = usual[customer] + rng.normal(size=rows)
+    raw = 2 * (amount - usual[customer]) + risk[customer] + rng.logistic(size=rows)
+    moments = np.sort(rng.integers(0, 365 * 86_400, rows)) * 1_000_000
+    gone = rng.random((2, rows)) < 0.02
+    columns = {
+        "customer": Typed(
+            "identifier", [None if missing else f"c{c}" for c, missing in zip(customer, gone[0], strict=True)]
+        ),
+        "at": Typed("datetime", moments.tolist()),
+        "amount": Typed("number", [None if missing else a for a, missing in zip(amount, gone[1], strict=True)]),
+        "noise": Typed("number", rng.normal(size=rows).tolist()),
+    }
+    y: list[Any] = raw.tolist() if task == "regression" else np.where(raw > 0, "yes", "no").tolist()
+    return typed_dataset(columns, y, roles={"customer": "group", "at": "time"})

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.features.tables import Typed, datasets, typed_dataset
+from tests.features.tables import Typed, datasets, typed_dataset, with_weight
 from tests.support import dataset_of, mixed_frame
 
 from mlwright.data import Dataset, fingerprint_of_rows
@@ -237,6 +237,29 @@ def _mean_of(row: int, names: list[str], y: list[object]) -> float:
     encoder, matrix = fit_encoder(typed_dataset({"name": Typed("category", names)}, y), "dense")
     means = next(step for step in encoder.steps if isinstance(step, LevelMeans))
     return float(matrix.values[row, -1] * means.scale[0])
+
+
+def test_mean_targets_of_the_dense_view_count_rows_by_their_weight() -> None:
+    rng = np.random.default_rng(0)
+    names, y = rng.integers(0, 40, 2000), rng.choice(["no", "yes"], 2000)
+    dataset = typed_dataset({"name": Typed("category", [f"n{i}" for i in names])}, y.tolist())
+    zero = (rng.random(2000) < 0.5).astype(float)
+
+    def means(of: Dataset) -> LevelMeans:
+        return next(step for step in fit_encoder(of, "dense")[0].steps if isinstance(step, LevelMeans))
+
+    weighted, alone = means(with_weight(dataset, zero)), means(dataset.take(zero > 0))
+    assert weighted.overall == pytest.approx(alone.overall)
+    heavy = means(with_weight(dataset, np.where(y == "yes", 3.0, 1.0)))
+    share = (y == "yes").mean()
+    assert heavy.overall == pytest.approx([3 * share / (3 * share + 1 - share)])
+    assert all(heavy.means[name][0] > means(dataset).means[name][0] for name in heavy.means)
+    weight = rng.uniform(0.5, 2, 2000)
+    one, other = (fit_encoder(with_weight(dataset, w), "dense")[1].values for w in (weight, 1024 * weight))
+    np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+    assert same(
+        fit_encoder(with_weight(dataset, np.ones(2000)), "dense")[1].values, fit_encoder(dataset, "dense")[1].values
+    )
 
 
 def test_features_of_a_column_are_where_their_names_are(rich: Dataset) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
-from tests.features.tables import Typed, array_of, typed_dataset
+from tests.features.tables import Typed, array_of, purchases, typed_dataset
 
 from mlwright.data.dataset import FloatArray
 from mlwright.features import STEPS, View, fit_encoder
@@ -28,8 +28,8 @@ from mlwright.features.steps import (
     OneHot,
     ScaledNumber,
     Step,
-    Words,
 )
+from mlwright.features.words import Words
 from mlwright.spec import LogicalType
 
 NAN = float("nan")
@@ -265,6 +265,7 @@ def test_every_kind_of_step_is_made_by_some_table_and_comes_back_from_json() -> 
         ["no", "yes"] * 150,
     )
     made = [step for view in get_args(View) for step in fit_encoder(dataset, view)[0].steps]
+    made += fit_encoder(purchases(), "crossed", groups_recur=True)[0].steps
     assert {step.kind for step in made} == set(STEPS)
     for step in made:
         assert STEPS[step.kind].of_state(json.loads(json.dumps(step.state(), allow_nan=False))) == step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +12,8 @@ import pyarrow as pa
 from mlwright.data import Column, column_as_levels, column_as_numbers
 from mlwright.data.dataset import FloatArray, IntArray
 from mlwright.features.means import LEAST_ROWS, means_of_other_rows, smoothed_means
+from mlwright.features.moments import parts_of_moment
+from mlwright.features.rowcode import RowCode
 from mlwright.features.steps import ArrowColumn, date_parts
 
 #: A number of so few values is taken value by value, one of more in bins of about equally many rows.
@@ -61,6 +64,22 @@ class Part:
             return lookup[codes]
         numbers = _numbers(values, self.date_part)
         return np.where(np.isnan(numbers), self.size - 1, np.searchsorted(self.edges, numbers, side="right"))
+
+    def generate(self, code: RowCode) -> str:
+        """The expression for the number of a record's value."""
+        if self.levels is not None:
+            unlisted = len(self.levels)
+            number: dict[str | None, int] = dict(self.levels.items())
+            find = code.constant((number | {None: unlisted + 1}).get)
+            return f"{find}({code.level(self.column)}, {unlisted})"
+        value = code.number(self.column)
+        if self.date_part:
+            part = parts_of_moment((self.date_part,), (), ())
+            return f"{code.constant(lambda seconds: self._cell(part(seconds)[0]))}({value})"
+        return f"({code.constant(bisect_right)}({code.constant(self.edges)}, {value}) if {value} == {value} else {self.size - 1})"
+
+    def _cell(self, number: float) -> int:
+        return bisect_right(self.edges, number) if number == number else self.size - 1
 
     def state(self) -> dict[str, Any]:
         """As JSON."""
@@ -122,6 +141,12 @@ class CrossMeans:
         lookup = lookup.reshape(-1, len(self.unseen))
         features: FloatArray = lookup[position]
         return features
+
+    def generate(self, code: RowCode, at: int) -> None:
+        code.line(f"cell = {self.parts[0].generate(code)}")
+        for part in self.parts[1:]:
+            code.line(f"cell = cell * {part.size} + {part.generate(code)}")
+        code.unpack(f"{code.constant(self.cells.get)}(cell, {code.constant(self.unseen)})", at, len(self.unseen))
 
     def state(self) -> dict[str, Any]:
         return {

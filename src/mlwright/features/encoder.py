@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from mlwright.data import Column, Dataset
 from mlwright.data.dataset import FloatArray
+from mlwright.features.aggregates import FromGroupMean, GroupAggregates
+from mlwright.features.aggregating import fit_aggregates
 from mlwright.features.crosses import CrossMeans
-from mlwright.features.crossing import fit_crosses
+from mlwright.features.crossing import fit_crosses, levels_that_pay
 from mlwright.features.fitting import fit_codes, fit_dense, fit_level_means
 from mlwright.features.means import inner_folds, means_of_other_rows
 from mlwright.features.steps import (
@@ -25,8 +27,8 @@ from mlwright.features.steps import (
     OneHot,
     ScaledNumber,
     Step,
-    Words,
 )
+from mlwright.features.words import Words
 
 View = Literal["codes", "dense", "crossed"]
 _MOST_CLASSES = 10
@@ -34,7 +36,19 @@ _MOST_CLASSES = 10
 #: Every kind of step by name, for reading a package.
 STEPS: dict[str, type[Step]] = {
     step.kind: step
-    for step in (Number, LevelCodes, LevelShares, OneHot, LevelMeans, ScaledNumber, DateParts, Words, CrossMeans)
+    for step in (
+        Number,
+        LevelCodes,
+        LevelShares,
+        OneHot,
+        LevelMeans,
+        ScaledNumber,
+        DateParts,
+        Words,
+        CrossMeans,
+        GroupAggregates,
+        FromGroupMean,
+    )
 }
 
 
@@ -76,11 +90,13 @@ class Encoder:
     def _matrix(self, parts: Sequence[FloatArray], n_rows: int) -> Matrix:
         names: list[str] = []
         categorical: list[int] = []
-        # Beside the mean target of many levels, sets of them only invite to learn single rows: the loss on folds was
-        # lower on five of five tables where their numbers, ordered by how common they are, are numbers.
-        with_means = {step.column for step in self.steps if isinstance(step, LevelMeans)}
+        # Sets of many levels only invite to learn single rows: the loss on folds was lower on five of five tables where
+        # their numbers, ordered by how common they are, are numbers. The plain view has the sets, for the tables to come.
+        numbers = (
+            {step.column for step in self.steps if isinstance(step, LevelShares)} if self.view == "crossed" else ()
+        )
         for step in self.steps:
-            if isinstance(step, LevelCodes) and step.column not in with_means:
+            if isinstance(step, LevelCodes) and step.column not in numbers:
                 categorical.append(len(names))
             names.extend(step.names())
         values = np.hstack(parts) if parts else np.zeros((n_rows, 0))
@@ -119,33 +135,55 @@ class Encoder:
         return cls(view=state["view"], steps=tuple(steps))
 
 
-def fit_encoder(train: Dataset, view: View, *, seed: int = 0) -> tuple[Encoder, Matrix]:
+def fit_encoder(train: Dataset, view: View, *, seed: int = 0, groups_recur: bool = False) -> tuple[Encoder, Matrix]:
     """Fit the steps of a view on training rows, and encode those rows.
 
-    The matrix of the training rows is not always what `Encoder.encode` gives for them: features made of the target come
-    from other training rows, so that no row sees its own target.
+    The matrix of the training rows is not always what `Encoder.encode` gives for them: features made of the target or of
+    groups come from other training rows, so that no row sees itself.
+
+    Parameters
+    ----------
+    groups_recur
+        Whether rows to come may be of groups that are known by then; a split by groups says that they are not. Only then
+        are there aggregates of groups.
     """
     columns = [column for column in train.schema if column.role == "feature" or _is_dated(column)]
     target = np.zeros((len(train), 0)) if view == "codes" else _target_columns(train, view)
-    weight = _weight(train) if view == "crossed" else None
+    weight = None if view == "codes" else _weight(train)
     steps: list[Step] = []
     for column in columns:
         values = train.table.column(column.name)
-        steps.extend(fit_dense(column, values, target) if view == "dense" else fit_codes(column, values))
-        # The count of a level that is one of many is among its codes.
-        if view == "crossed" and isinstance(steps[-1], LevelShares) and target.shape[1]:
-            steps.append(fit_level_means(column.name, values, target, weight))
+        steps.extend(fit_dense(column, values, target, weight) if view == "dense" else fit_codes(column, values))
+    if view == "crossed":
+        steps = _with_means(steps, train, target, weight, seed)
     parts = [
         _of_other_rows(step, train, target, weight, seed)
         if isinstance(step, LevelMeans)
         else step.transform(*(train.table.column(name) for name in step.columns))
         for step in steps
     ]
-    for step, features in fit_crosses(train, target, weight, seed=seed) if view == "crossed" else ():
-        steps.append(step)
-        parts.append(features)
+    if view == "crossed":
+        made: list[tuple[Step, FloatArray]] = [*fit_crosses(train, target, weight, seed=seed)]
+        if groups_recur:
+            made += fit_aggregates(train, target, weight, seed=seed)
+        steps += [step for step, _ in made]
+        parts += [features for _, features in made]
     encoder = Encoder(view=view, steps=tuple(steps))
     return encoder, encoder._matrix(parts, len(train))
+
+
+def _with_means(
+    steps: Sequence[Step], train: Dataset, target: FloatArray, weight: FloatArray | None, seed: int
+) -> list[Step]:
+    """The steps, and beside how common a level is, its mean target where that pays."""
+    many = [step.column for step in steps if isinstance(step, LevelShares)]
+    paying = levels_that_pay(train, many, target, weight, seed=seed)
+    made: list[Step] = []
+    for step in steps:
+        made.append(step)
+        if isinstance(step, LevelShares) and step.column in paying:
+            made.append(fit_level_means(step.column, train.table.column(step.column), target, weight))
+    return made
 
 
 def _is_dated(column: Column) -> bool:

@@ -17,10 +17,9 @@ from mlwright.features.steps import (
     OneHot,
     ScaledNumber,
     Step,
-    Words,
     date_parts,
-    words_of,
 )
+from mlwright.features.words import Words, words_of
 
 #: More levels than this are described by how common they are as well (codes) or by their mean target (dense).
 MANY_LEVELS = 30
@@ -46,17 +45,21 @@ def fit_codes(column: Column, values: pa.ChunkedArray) -> list[Step]:
             return [Number(column=column.name)]
 
 
-def fit_dense(column: Column, values: pa.ChunkedArray, target: FloatArray) -> list[Step]:
+def fit_dense(
+    column: Column, values: pa.ChunkedArray, target: FloatArray, weight: FloatArray | None = None
+) -> list[Step]:
     """Steps for linear models and networks: everything scaled, nothing missing.
 
     Parameters
     ----------
     target : shape (n_rows, n_targets)
         The target in numbers: values, or one column of 0 and 1 for each class but the first.
+    weight : shape (n_rows,), optional
+        With a mean of 1.
     """
     match column.type:
         case "category":
-            return _dense_levels(column.name, values, target)
+            return _dense_levels(column.name, values, target, weight)
         case "datetime":
             numbers = column_as_numbers(values)
             parts = _varying(numbers, for_time=column.role == "time")
@@ -108,13 +111,13 @@ def _codes(name: str, values: pa.ChunkedArray) -> list[Step]:
     return steps
 
 
-def _dense_levels(name: str, values: pa.ChunkedArray, target: FloatArray) -> list[Step]:
+def _dense_levels(name: str, values: pa.ChunkedArray, target: FloatArray, weight: FloatArray | None) -> list[Step]:
     _, levels, counts = _counted_levels(values)
     least = max(5, 0.002 * len(values)) if len(levels) > 5 else 1
     order = sorted((i for i in range(len(levels)) if counts[i] >= least), key=lambda i: (-counts[i], levels[i]))
     steps: list[Step] = [OneHot(column=name, levels=tuple(levels[i] for i in order[:MANY_LEVELS]))]
     if len(levels) > MANY_LEVELS:
-        steps.append(fit_level_means(name, values, target))
+        steps.append(fit_level_means(name, values, target, weight))
     return steps
 
 

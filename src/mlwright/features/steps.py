@@ -1,20 +1,22 @@
 """The steps of an encoder: one column in, one or a few features out. A fitted step is a record of plain values.
 
-Steps of two columns are in `crosses.py`.
+Steps of two columns are in `crosses.py`, the one for texts in `words.py`.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from mlwright.data import column_as_levels, column_as_numbers
 from mlwright.data.dataset import FloatArray
+from mlwright.features.moments import parts_of_moment
+from mlwright.features.rowcode import RowCode
 
 #: A typed column, whole or one batch of it.
 ArrowColumn: TypeAlias = "pa.ChunkedArray | pa.Array"
@@ -22,6 +24,9 @@ ArrowColumn: TypeAlias = "pa.ChunkedArray | pa.Array"
 
 class Step(Protocol):
     """A fitted transformation of one column, or of a few together.
+
+    One that also has `generate` (`rowcode.Generated`) encodes single records in microseconds; the others are asked by
+    `transform` for a table of one row.
 
     Attributes
     ----------
@@ -55,7 +60,7 @@ class Step(Protocol):
         ...
 
 
-class _OfOneColumn:
+class OfOneColumn:
     """What all steps of one column share."""
 
     __slots__ = ()
@@ -67,7 +72,7 @@ class _OfOneColumn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number(_OfOneColumn):
+class Number(OfOneColumn):
     """A number as it is; missing is NaN. Truth is 0 and 1."""
 
     kind: ClassVar[str] = "number"
@@ -79,6 +84,9 @@ class Number(_OfOneColumn):
     def transform(self, values: ArrowColumn) -> FloatArray:
         return column_as_numbers(values)[:, None]
 
+    def generate(self, code: RowCode, at: int) -> None:
+        code.line(f"row[{at}] = {code.number(self.column)}")
+
     def state(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -88,7 +96,7 @@ class Number(_OfOneColumn):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LevelCodes(_OfOneColumn):
+class LevelCodes(OfOneColumn):
     """The number of a level, for learners that split on sets of levels.
 
     Missing is NaN. A level too rare to be listed has the number after the last one, and so has one never seen.
@@ -107,6 +115,10 @@ class LevelCodes(_OfOneColumn):
         lookup = np.array([number.get(level, float(len(self.levels))) for level in levels] + [np.nan])
         return lookup[codes][:, None]
 
+    def generate(self, code: RowCode, at: int) -> None:
+        number: dict[str | None, float] = {level: float(i) for i, level in enumerate(self.levels)}
+        code.look_up(number | {None: np.nan}, float(len(self.levels)), self.column, at)
+
     def state(self) -> dict[str, Any]:
         return {"column": self.column, "levels": list(self.levels)}
 
@@ -116,7 +128,7 @@ class LevelCodes(_OfOneColumn):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LevelShares(_OfOneColumn):
+class LevelShares(OfOneColumn):
     """How common a level is, as the logarithm of its share of the training rows; says something where levels are many.
 
     A level never seen counts as seen once, missing as its own level.
@@ -136,6 +148,10 @@ class LevelShares(_OfOneColumn):
         lookup = np.array([self.log_shares.get(level, self.unseen) for level in levels] + [self.missing])
         return lookup[codes][:, None]
 
+    def generate(self, code: RowCode, at: int) -> None:
+        shares: dict[str | None, float] = dict(self.log_shares.items())
+        code.look_up(shares | {None: self.missing}, self.unseen, self.column, at)
+
     def state(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -145,7 +161,7 @@ class LevelShares(_OfOneColumn):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OneHot(_OfOneColumn):
+class OneHot(OfOneColumn):
     """One feature of 0 and 1 per level; a level that is not listed has zeros everywhere. Missing has a feature of its own."""
 
     kind: ClassVar[str] = "one_hot"
@@ -165,6 +181,12 @@ class OneHot(_OfOneColumn):
         matrix[np.arange(len(codes)), lookup[codes]] = 1.0
         return matrix[:, :width]
 
+    def generate(self, code: RowCode, at: int) -> None:
+        position: dict[str | None, int] = {level: at + i for i, level in enumerate(self.levels)}
+        find = code.constant((position | {None: at + len(self.levels)}).get)
+        code.line(f"hot = {find}({code.level(self.column)})")
+        code.line("if hot is not None: row[hot] = 1.0")
+
     def state(self) -> dict[str, Any]:
         return {"column": self.column, "levels": list(self.levels)}
 
@@ -174,7 +196,7 @@ class OneHot(_OfOneColumn):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LevelMeans(_OfOneColumn):
+class LevelMeans(OfOneColumn):
     """The mean target of a level, drawn towards the mean of all; one feature per class but the first, or one for values.
 
     The training rows get theirs from other training rows (`encoder.py`), so that no row sees its own target. Missing is
@@ -203,6 +225,18 @@ class LevelMeans(_OfOneColumn):
         features: FloatArray = (lookup.reshape(-1, len(self.overall))[codes] - self.overall) / np.array(self.scale)
         return features
 
+    def generate(self, code: RowCode, at: int) -> None:
+        levels: list[str | None] = [*self.means, None]
+        lookup = np.array([*self.means.values(), self.missing, self.overall]).reshape(-1, len(self.overall))
+        features = ((lookup - self.overall) / np.array(self.scale)).tolist()
+        if len(self.overall) == 1:
+            code.look_up(
+                dict(zip(levels, (one for (one,) in features[:-1]), strict=True)), features[-1][0], self.column, at
+            )
+            return
+        several = [array("d", numbers) for numbers in features]
+        code.look_up(dict(zip(levels, several[:-1], strict=True)), several[-1], self.column, at, len(self.overall))
+
     def state(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -212,7 +246,7 @@ class LevelMeans(_OfOneColumn):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScaledNumber(_OfOneColumn):
+class ScaledNumber(OfOneColumn):
     """A number cut off at its extremes, its logarithm taken if it is skewed, brought to mean 0 and deviation 1.
 
     Missing becomes 0, the mean, and has a feature of its own where the training rows had missing values.
@@ -242,6 +276,20 @@ class ScaledNumber(_OfOneColumn):
         cut = np.clip(numbers, self.low, self.high)
         return np.log1p(cut - self.low) if self.logarithm else cut
 
+    def generate(self, code: RowCode, at: int) -> None:
+        number = code.number(self.column)
+        low, high = code.constant(self.low), code.constant(self.high)
+        code.line(f"if {number} == {number}:")
+        # A number equal to an end stays as it is, as with numpy: they may be 0 and -0.
+        code.line(f"    cut = {low} if {number} < {low} else {number}")
+        code.line(f"    cut = {high} if cut > {high} else cut")
+        if self.logarithm:
+            # Not the one of `math`: numpy's differs from it in the last bit.
+            code.line(f"    cut = float({code.constant(np.log1p)}(cut - {low}))")
+        code.line(f"    row[{at}] = (cut - {code.constant(self.mean)}) / {code.constant(self.deviation)}")
+        if self.flag_missing:
+            code.line(f"else: row[{at + 1}] = 1.0")
+
     def state(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -254,7 +302,7 @@ _PARTS = ("year", "month", "day", "weekday", "hour", "days")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DateParts(_OfOneColumn):
+class DateParts(OfOneColumn):
     """Year, month (1-12), day (1-31), weekday (Monday is 0), hour with minutes as a fraction, days since 1970.
 
     Only the parts that vary in the training rows; missing is NaN, or 0 after scaling.
@@ -274,6 +322,10 @@ class DateParts(_OfOneColumn):
         if self.means:
             matrix = np.nan_to_num((matrix - np.array(self.means)) / np.array(self.deviations))
         return matrix
+
+    def generate(self, code: RowCode, at: int) -> None:
+        parts = code.constant(parts_of_moment(self.parts, self.means, self.deviations))
+        code.unpack(f"{parts}({code.number(self.column)})", at, len(self.parts))
 
     def state(self) -> dict[str, Any]:
         return asdict(self)
@@ -302,58 +354,3 @@ def date_parts(seconds: FloatArray, parts: tuple[str, ...] = _PARTS) -> FloatArr
     matrix = np.column_stack([computed[part] for part in parts]).astype(np.float64)
     matrix[~known] = np.nan
     return matrix
-
-
-_WORD = r"[\p{L}\p{N}]{2,}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words(_OfOneColumn):
-    """Which of the telling words a text has, weighted by how rare they are, and its length in words.
-
-    Missing is an empty text.
-
-    References
-    ----------
-    Spärck Jones (1972), A statistical interpretation of term specificity; weights as in scikit-learn's
-    `TfidfTransformer`.
-    """
-
-    kind: ClassVar[str] = "words"
-    column: str
-    words: tuple[str, ...]
-    weights: tuple[float, ...]
-
-    def names(self) -> list[str]:
-        return [f"{self.column} length", *(f"{self.column} has {word!r}" for word in self.words)]
-
-    def transform(self, values: ArrowColumn) -> FloatArray:
-        tokens = words_of(values)
-        matrix = np.zeros((len(tokens), len(self.words) + 1))
-        matrix[:, 0] = np.log1p(tokens.list.len().to_numpy())
-        frame = pl.DataFrame({"row": np.arange(len(tokens), dtype=np.int64), "word": tokens}).explode("word")
-        found = frame.drop_nulls().join(
-            pl.DataFrame(
-                {"word": list(self.words), "number": range(len(self.words))}, schema_overrides={"word": pl.String}
-            ),
-            on="word",
-        )
-        row, number = found["row"].to_numpy(), found["number"].to_numpy().astype(np.int64)
-        np.add.at(matrix, (row, number + 1), np.array(self.weights)[number] if len(number) else 0.0)
-        length = np.sqrt((matrix[:, 1:] ** 2).sum(axis=1, keepdims=True))
-        matrix[:, 1:] = np.divide(matrix[:, 1:], length, out=np.zeros_like(matrix[:, 1:]), where=length > 0)
-        return matrix
-
-    def state(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def of_state(cls, state: dict[str, Any]) -> Self:
-        return cls(column=state["column"], words=tuple(state["words"]), weights=tuple(state["weights"]))
-
-
-def words_of(values: ArrowColumn) -> pl.Series:
-    """The words of each text in lower case, as a list column; none where it is missing."""
-    series = pl.from_arrow(values)
-    assert isinstance(series, pl.Series)
-    return series.cast(pl.String).fill_null("").str.to_lowercase().str.extract_all(_WORD)

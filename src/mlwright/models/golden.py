@@ -54,7 +54,7 @@ def _drawn(column: Column, summary: ColumnSummary | None, rng: np.random.Generat
 
 
 def _words(column: Column, model: Model, rng: np.random.Generator) -> list[Any]:
-    from mlwright.features.steps import Words
+    from mlwright.features.words import Words
 
     known = [
         word
