@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlwright.data import Dataset, plan_split, read, split_rows
     from mlwright.estimators import Classifier, Regressor
     from mlwright.evaluation import Evaluation, evaluate
-    from mlwright.models import Model
+    from mlwright.models import Model, Scorer
     from mlwright.runs import Run, RunFolder
     from mlwright.spec import Spec, load_spec
     from mlwright.verification import verify
@@ -34,6 +34,7 @@ _HOMES = {
     "Regressor": "estimators",
     "Run": "runs",
     "RunFolder": "runs",
+    "Scorer": "models",
     "Spec": "spec",
     "check": "workflow",
     "evaluate": "evaluation",
@@ -59,6 +60,7 @@ __all__ = [
     "Regressor",
     "Run",
     "RunFolder",
+    "Scorer",
     "Spec",
     "__version__",
     "check",

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mlwright.core import MlwrightError, Progress, silent, stage, whole_file
 from mlwright.data import Source
-from mlwright.models import Model
+from mlwright.models import Model, Scorer
 
 
 class OutputUnknown(MlwrightError):
@@ -48,7 +48,7 @@ def predict_table(
     with stage("predict", progress) as report, whole_file(out) as aside:
         writer: _Writer | None = None
         try:
-            for table in _answers(model, source, keep_columns):
+            for table in _answers(Scorer(model), source, keep_columns):
                 if writer is None:
                     writer = _WRITERS[out.suffix.lower()](aside, table.schema)
                 writer.write(table.cast(writer.schema))
@@ -65,12 +65,12 @@ def predict_table(
     return done
 
 
-def _answers(model: Model, source: Source, keep_columns: bool) -> Iterator[pa.Table]:
-    id_column = model.facts.get("id")
+def _answers(scorer: Scorer, source: Source, keep_columns: bool) -> Iterator[pa.Table]:
+    id_column = scorer.model.facts.get("id")
     start = 0
     for batch in source.batches():
         rows = pa.Table.from_batches([batch])
-        answers = model.predict(rows).to_table()
+        answers = scorer.score(rows)
         if keep_columns:
             kept = rows
         elif id_column in rows.column_names:

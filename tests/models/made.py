@@ -12,7 +12,19 @@ from tests.support import diabetes_frame, mixed_frame, split_of, wine_frame
 from mlwright.core import Deadline
 from mlwright.data import Split, TableSummary
 from mlwright.features import Encoder, Matrix, View, fit_encoder
-from mlwright.models import FAMILIES, Calibration, FitJob, Member, Model, Outline, Rows, Settled, combine, fit_spread
+from mlwright.models import (
+    FAMILIES,
+    Calibration,
+    DecisionRule,
+    FitJob,
+    Member,
+    Model,
+    Outline,
+    Rows,
+    Settled,
+    combine,
+    fit_spread,
+)
 from mlwright.spec import Task
 
 _SETTLED: dict[str, Settled] = {
@@ -78,7 +90,7 @@ def made(task: Task, families: tuple[str, ...] = ("linear", "lightgbm")) -> Made
             calibration=Calibration()
             if task == "regression"
             else Calibration(method="temperature", values=(0.8,), reason="made"),
-            threshold=0.4,
+            rule=DecisionRule(threshold=0.4),
             spread=fit_spread(raw, train.y) if task == "regression" else None,
             reference=TableSummary(rows=summary.rows, columns={name: summary[name] for name in read}),
             facts={"seed": 0, "training_rows": len(train), "score": float(np.round(0.5, 1))},

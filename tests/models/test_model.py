@@ -12,7 +12,7 @@ from tests.models.made import made
 from tests.models.problems import TASKS
 
 from mlwright.data import ColumnNotFound, SourceUnreadable, fingerprint_of_rows
-from mlwright.models import Calibration, Model, Predictions
+from mlwright.models import Calibration, DecisionRule, Model, Predictions
 from mlwright.spec import Task
 
 every_task = pytest.mark.parametrize("task", TASKS)
@@ -170,7 +170,7 @@ def test_what_each_member_says_is_weighed_and_calibrated() -> None:
 def test_the_threshold_decides() -> None:
     model, frame, _ = made("binary")
     for threshold in (0.0, 0.3, 1.0):
-        answer = replace(model, threshold=threshold).predict(frame)
+        answer = replace(model, rule=DecisionRule(threshold=threshold)).predict(frame)
         assert answer.decision is not None
         assert answer.decision.sum() == (answer.prediction >= threshold).sum()
 

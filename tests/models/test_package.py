@@ -15,7 +15,7 @@ from tests.models.problems import TASKS
 
 from mlwright.core import MlwrightError, fingerprint_of_file
 from mlwright.core.files import NotReadable
-from mlwright.models import Model, PackageDamaged, PackageTooNew, add_document, manifest_of, size_in_bytes
+from mlwright.models import DecisionRule, Model, PackageDamaged, PackageTooNew, add_document, manifest_of, size_in_bytes
 from mlwright.spec import Task
 
 
@@ -74,7 +74,7 @@ def test_what_is_saved_and_loaded_answers_the_same(task: Task, tmp_path: Path) -
     again = Model.load(tmp_path / "model")
     assert again.predict(frame).prediction.tobytes() == model.predict(frame).prediction.tobytes()
     assert again.predict(frame).to_table() == model.predict(frame).to_table()
-    for name in ("task", "classes", "target", "schema", "calibration", "threshold", "spread", "facts", "weights"):
+    for name in ("task", "classes", "target", "schema", "calibration", "rule", "spread", "facts", "weights"):
         assert getattr(again, name) == getattr(model, name), name
     assert {view: e.state() for view, e in again.encoders.items()} == {
         view: e.state() for view, e in model.encoders.items()
@@ -96,6 +96,15 @@ def test_saving_twice_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
     made("binary").model.save(tmp_path / "again")
     for name in set(CONTENTS) - {"documents/model_card.md", "manifest.json"}:
         assert (tmp_path / "again" / name).read_bytes() == (saved / name).read_bytes(), name
+
+
+def test_a_package_of_format_1_answers_and_decides_by_its_threshold() -> None:
+    model = Model.load(Path(__file__).parent / "old" / "format_1")
+    answer = model.predict(made("binary").frame)
+    assert model.rule == DecisionRule(threshold=0.4)
+    assert answer.decision is not None
+    assert answer.decision.tolist() == (answer.prediction >= 0.4).tolist()
+    assert 0 < answer.decision.sum() < len(answer)
 
 
 def test_a_package_takes_the_place_of_the_one_before(package: Path) -> None:
@@ -180,8 +189,8 @@ def test_a_manifest_that_says_something_else_is_refused(package: Path, change: s
 
 
 def test_a_package_of_a_later_format_asks_for_a_newer_version(package: Path) -> None:
-    rewritten(package, "manifest.json", lambda m: {**m, "format_version": 2})
-    with pytest.raises(PackageTooNew, match="format 2") as caught:
+    rewritten(package, "manifest.json", lambda m: {**m, "format_version": 3})
+    with pytest.raises(PackageTooNew, match="format 3") as caught:
         Model.load(package)
     assert caught.value.fix == "install a newer mlwright"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlwright.checks import CheckReport
 from mlwright.data import Split
-from mlwright.evaluation import Evaluation
+from mlwright.evaluation import DecisionValue, Evaluation
 from mlwright.reports import explain_choice
 from mlwright.reports.words import headline, meaning, number, percent, span
 from mlwright.runs import Run
@@ -91,7 +91,8 @@ def show_checks(report: CheckReport) -> None:
 def show_leaderboard(board: Leaderboard) -> None:
     """The candidates, the best first."""
     objective = METRICS[board.objective]
-    table = _table("candidate", f">{objective.title}", ">95 % range", ">behind", ">share", ">seconds", "status")
+    money = [] if board.value is None else [f">{board.currency} a row"]
+    table = _table("candidate", f">{objective.title}", ">95 % range", ">behind", *money, ">share", ">seconds", "status")
     for one in board.standings:
         trial = one.trial
         behind = "" if one.behind is None else "tie" if one.tied else number(one.behind, digits=4)
@@ -100,11 +101,13 @@ def show_leaderboard(board: Leaderboard) -> None:
             number(trial.score, digits=4),
             span(one.interval),
             "best" if one.behind == 0 else behind,
+            *(number(one.value) for _ in money),
             percent(one.weight, digits=0) if one.weight else "",
             f"{trial.seconds:.1f}",
             f"{trial.status}{f': {trial.reason}' if trial.reason else ''}",
         )
-    table.add_row("together", number(board.score, digits=4), span(board.interval), "", "100 %", "", "")
+    together = (number(board.value) for _ in money)
+    table.add_row("together", number(board.score, digits=4), span(board.interval), "", *together, "100 %", "", "")
     console().print(table)
 
 
@@ -155,6 +158,17 @@ def show_evaluation(evaluation: Evaluation) -> None:
             score.title, number(score.value), span(score.interval), *(number(beside.get(name)) for name in names)
         )
     out.print(table)
+    if evaluation.value is not None:
+        out.print(_value_table(evaluation.value))
+
+
+def _value_table(value: DecisionValue) -> Any:
+    table = _table("way to decide", f">{value.currency} a row", ">95 % range", ">the model gains", ">95 % range")
+    table.add_row("the model", number(value.per_row), span(value.interval), "", "")
+    for one in value.alternatives:
+        gain = span(one.gain_interval, signed=True)
+        table.add_row(one.title, number(one.per_row), "", number(one.gain), gain)
+    return table
 
 
 def _where(what: str, path: Path) -> None:

@@ -13,11 +13,14 @@ from mlwright.evaluation.importance import Importance, permutation_importances
 from mlwright.evaluation.requirements import RequirementResult, RequirementsNotMet, judge_requirements
 from mlwright.evaluation.scores import BaselineScore, MetricScore, score_all
 from mlwright.evaluation.slices import SliceResult, find_weak_slices, main_metric, sensitive_slices
+from mlwright.evaluation.value import Alternative, DecisionValue, value_of_decisions
 
 __all__ = [
+    "Alternative",
     "BaselineScore",
     "Canary",
     "Curves",
+    "DecisionValue",
     "Efficiency",
     "Evaluation",
     "Importance",
@@ -36,4 +39,5 @@ __all__ = [
     "score_all",
     "scored_rows",
     "sensitive_slices",
+    "value_of_decisions",
 ]

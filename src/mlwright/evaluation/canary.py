@@ -10,7 +10,7 @@ import numpy as np
 from mlwright.core import Deadline, Evidence, Interval, bounded, finite, named_rng
 from mlwright.data import Dataset, SplitPlan, fold_rows
 from mlwright.models import FAMILIES, Outline
-from mlwright.search import EncodedFolds, cross_validate
+from mlwright.search import EncodedFolds, Threads, cross_validate
 from mlwright.search.folds import TrialPlan
 from mlwright.statistics import METRICS, Scored, objective_of, score_with_interval
 
@@ -70,7 +70,8 @@ def run_canary(train: Dataset, plan: SplitPlan, *, seed: int) -> list[Canary]:
 
 
 def _canaries(shuffled: Dataset, plan: SplitPlan, families: tuple[str, ...], seed: int) -> Iterator[Canary]:
-    data = EncodedFolds(shuffled, fold_rows(shuffled, plan, _FOLDS, seed=seed), seed=seed)
+    folds = fold_rows(shuffled, plan, _FOLDS, seed=seed)
+    data = EncodedFolds(shuffled, folds, seed=seed, groups_recur=plan.kind != "grouped")
     for name in families:
         family = FAMILIES[name]
         parameters = family.candidates(Outline.of(shuffled))[0]
@@ -80,7 +81,7 @@ def _canaries(shuffled: Dataset, plan: SplitPlan, families: tuple[str, ...], see
             objective_of(shuffled.task),
             seed=seed,
             deadline=Deadline.after(_SECONDS),
-            workers=2,
+            executor=Threads(2),
         )
         if trial.predictions is None:
             continue

@@ -16,6 +16,7 @@ from mlwright.evaluation.importance import Importance, permutation_importances
 from mlwright.evaluation.requirements import RequirementResult, RequirementsNotMet, judge_requirements
 from mlwright.evaluation.scores import BaselineScore, MetricScore, score_all
 from mlwright.evaluation.slices import SliceResult, find_weak_slices, sensitive_slices
+from mlwright.evaluation.value import Alternative, DecisionValue, value_of_decisions
 from mlwright.models import Model, Predictions
 from mlwright.spec import Spec, Task
 from mlwright.statistics import CalibrationBin, Scored
@@ -35,6 +36,7 @@ class Evaluation:
     canaries: tuple[Canary, ...]
     curves: Curves
     efficiency: Efficiency
+    value: DecisionValue | None = None
 
     def score(self, metric: str) -> MetricScore:
         """The score by one metric."""
@@ -66,6 +68,8 @@ class Evaluation:
         for canary in self.canaries:
             yield canary.evidence()
         yield from self.efficiency.evidence()
+        if self.value is not None:
+            yield from self.value.evidence()
 
     def state(self) -> dict[str, Any]:
         """As JSON."""
@@ -85,6 +89,7 @@ class Evaluation:
             canaries=tuple(Canary(**_with_interval(entry)) for entry in state["canaries"]),
             curves=_curves(state["curves"]),
             efficiency=Efficiency(**state["efficiency"]),
+            value=_value(state.get("value")),
         )
 
 
@@ -109,7 +114,8 @@ def evaluate(
     """
     with stage("evaluate", progress) as report:
         test = split.test
-        scored = scored_rows(test, model.predict(test))
+        predictions = model.predict(test)
+        scored = scored_rows(test, predictions)
         report.advance(f"scoring {len(test):,} test rows")
         beside = {name: scored_rows(test, baseline.predict(test)) for name, baseline in baselines.items()}
         scores = score_all(test.task, scored, beside, seed=seed)
@@ -134,6 +140,7 @@ def evaluate(
             canaries=tuple(canaries),
             curves=curves_of(test.task, scored, n_classes=len(test.classes)),
             efficiency=efficiency,
+            value=value_of_decisions(predictions, scored, split, spec, seed=seed),
         )
 
 
@@ -165,6 +172,15 @@ def _score(entry: dict[str, Any]) -> MetricScore:
         BaselineScore(**{**one, "gain_interval": _interval(one["gain_interval"])}) for one in entry["baselines"]
     )
     return MetricScore(**{**_with_interval(entry), "baselines": baselines})
+
+
+def _value(entry: dict[str, Any] | None) -> DecisionValue | None:
+    if entry is None:  # without values of outcomes, or by a version that knew none
+        return None
+    beside = tuple(
+        Alternative(**{**one, "gain_interval": _interval(one["gain_interval"])}) for one in entry["alternatives"]
+    )
+    return DecisionValue(**{**_with_interval(entry), "alternatives": beside})
 
 
 def _curves(entry: dict[str, Any]) -> Curves:

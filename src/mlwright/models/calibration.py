@@ -17,7 +17,8 @@ Method = Literal["none", "temperature", "platt", "beta"]
 MIN_RARE = 50
 _TEMPERATURE_UNTIL = 500
 _PLATT_UNTIL = 2000
-_CLIP = 1e-6
+#: Probabilities nearer to 0 and 1 are taken as this far from them.
+CLIP = 1e-6
 _FOLDS = 5
 
 
@@ -42,7 +43,7 @@ class Calibration:
         if self.method == "none":
             return prediction
         if prediction.ndim == 2:
-            logs: FloatArray = log_softmax(np.log(np.clip(prediction, _CLIP, 1.0)) * self.values[0], axis=1)
+            logs: FloatArray = log_softmax(np.log(np.clip(prediction, CLIP, 1.0)) * self.values[0], axis=1)
             probabilities: FloatArray = np.exp(logs)
             return probabilities
         probability: FloatArray = expit(_features(self.method, prediction) @ np.array(self.values))
@@ -57,7 +58,7 @@ class Calibration:
 
 
 def _features(method: Method, prediction: FloatArray) -> FloatArray:
-    p = np.clip(prediction, _CLIP, 1 - _CLIP)
+    p = np.clip(prediction, CLIP, 1 - CLIP)
     if method == "temperature":
         return np.asarray(logit(p))[:, None]
     if method == "platt":
@@ -108,7 +109,7 @@ def _loss(prediction: FloatArray, target: FloatArray) -> FloatArray:
         if prediction.ndim == 2
         else np.where(target == 1, prediction, 1 - prediction)
     )
-    loss: FloatArray = -np.log(np.clip(given, _CLIP, 1.0))
+    loss: FloatArray = -np.log(np.clip(given, CLIP, 1.0))
     return loss
 
 
@@ -133,7 +134,7 @@ def _fit(method: Method, prediction: FloatArray, target: FloatArray, weight: Flo
 
 
 def _fit_temperatures(prediction: FloatArray, target: IntArray, weight: FloatArray) -> Calibration:
-    logs = np.log(np.clip(prediction, _CLIP, 1.0))
+    logs = np.log(np.clip(prediction, CLIP, 1.0))
     share, rows = weight / weight.sum(), np.arange(len(target))
 
     def objective(values: FloatArray) -> tuple[float, FloatArray]:

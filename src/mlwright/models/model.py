@@ -15,10 +15,11 @@ from mlwright.data import ClassValue, ColumnNotFound, Dataset, Schema, TableSumm
 from mlwright.data.dataset import FloatArray
 from mlwright.features import Encoder, View
 from mlwright.models.calibration import Calibration
+from mlwright.models.decision import DecisionRule
 from mlwright.models.families import FAMILIES, FittedEstimator
 from mlwright.models.predictions import Predictions
 from mlwright.models.spread import Spread
-from mlwright.spec import Task
+from mlwright.spec import Columns, Task
 
 #: Rows answered at a time, so that memory does not grow with the table.
 _BLOCK = 50_000
@@ -54,11 +55,12 @@ class Model:
     Attributes
     ----------
     schema
-        Of the columns that it reads, with the levels and ranges of the training rows.
+        Of the columns that it reads, with the levels and ranges of the training rows; those that only the decision needs
+        are among them.
     encoders
         One per view that a member needs.
-    threshold
-        Of a binary task: the probability of the positive class from which it is decided for.
+    rule
+        Of a binary task: when the positive class is decided for.
     reference
         The summary of the training rows, for later comparison.
     facts
@@ -72,7 +74,7 @@ class Model:
     encoders: Mapping[View, Encoder]
     members: tuple[Member, ...]
     calibration: Calibration = field(default_factory=Calibration)
-    threshold: float = 0.5
+    rule: DecisionRule = field(default_factory=DecisionRule)
     spread: Spread | None = None
     reference: TableSummary = field(default_factory=TableSummary, repr=False)
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +83,11 @@ class Model:
     def features(self) -> list[str]:
         """The columns that it reads."""
         return self.schema.names
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which the positive class is decided for; where outcomes differ by row, at their means."""
+        return self.rule.threshold
 
     def predict(self, rows: Any) -> Predictions:
         """Answer for rows.
@@ -99,20 +106,33 @@ class Model:
         table = rows.table if isinstance(rows, Dataset) else self.typed(rows)
         blocks = [self._raw(table.slice(start, _BLOCK)) for start in range(0, table.num_rows, _BLOCK)]
         raw = np.concatenate(blocks) if blocks else self._nothing()
-        return self.answer(raw)
+        return self.answer(raw, self.decision_columns(table))
 
-    def answer(self, raw: FloatArray) -> Predictions:
-        """Calibrate and decide what the ensemble says."""
+    def decision_columns(self, table: pa.Table) -> Columns:
+        """The columns of typed rows that the decision reads, as `answer` takes them; mostly none."""
+        rows = Dataset(table=table, schema=self.schema, task=self.task)
+        return rows.expression_columns(self.rule.columns)
+
+    def answer(self, raw: FloatArray, columns: Columns | None = None) -> Predictions:
+        """Calibrate what the ensemble says and decide.
+
+        Parameters
+        ----------
+        columns
+            Those that the decision reads; without them mean worths of outcomes decide.
+        """
         if self.task == "regression":
             low, high = self.spread.interval(raw) if self.spread else (None, None)
             coverage = self.spread.coverage if self.spread else None
             return Predictions(classes=(), prediction=raw, low=low, high=high, coverage=coverage)
         calibrated = self.calibration.apply(raw)
         if calibrated.ndim == 2:
-            decision = calibrated.argmax(axis=1).astype(np.int64)
-        else:
-            decision = (calibrated >= self.threshold).astype(np.int64)
-        return Predictions(classes=self.classes, prediction=calibrated, decision=decision)
+            likeliest = calibrated.argmax(axis=1).astype(np.int64)
+            return Predictions(classes=self.classes, prediction=calibrated, decision=likeliest)
+        decided = self.rule.decide(calibrated, columns)
+        return Predictions(
+            classes=self.classes, prediction=calibrated, decision=decided.decision, assumed=decided.assumed
+        )
 
     def typed(self, rows: Any) -> pa.Table:
         """Raw rows in the types of the schema; what cannot be read is missing."""
@@ -149,7 +169,8 @@ class Model:
 
     def importances(self) -> dict[str, float]:
         """How much each column was used by the members, summing to 1; columns that were not used are 0."""
-        total = dict.fromkeys(self.features, 0.0)
+        encoded = {name for encoder in self.encoders.values() for name in encoder.columns}
+        total = dict.fromkeys((name for name in self.features if name in encoded), 0.0)
         for member in self.members:
             of_features = member.estimator.importances()
             if of_features is None:

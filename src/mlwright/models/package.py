@@ -3,7 +3,7 @@
 ```
 model/
   manifest.json     format, versions, and the SHA-256 of every other file
-  model.json        task, classes, members with weights, calibration, threshold, spread, facts
+  model.json        task, classes, members with weights, calibration, decision rule, spread, facts
   schema.json       the columns that it reads, with levels and ranges
   encoders.json     the fitted steps of each view
   members/00/       the estimator's own files
@@ -39,12 +39,14 @@ from mlwright.core import (
 from mlwright.data import Schema, TableSummary
 from mlwright.features import Encoder
 from mlwright.models.calibration import Calibration
+from mlwright.models.decision import DecisionRule
 from mlwright.models.families import FAMILIES
 from mlwright.models.golden import golden_rows
 from mlwright.models.model import Member, Model
 from mlwright.models.spread import Spread
 
-FORMAT_VERSION = 1
+#: 1 had a threshold where 2 has a decision rule.
+FORMAT_VERSION = 2
 _LIBRARIES = ("numpy", "pyarrow", "polars", "scipy")
 #: What the members of a family answer with, by the names under which it may be installed.
 _OF_FAMILY = {"catboost": ("catboost",), "xgboost": ("xgboost-cpu", "xgboost")}
@@ -129,11 +131,17 @@ def _read(folder: Path) -> Model:
         encoders={encoder.view: encoder for encoder in encoders},
         members=members,
         calibration=Calibration.of_state(state["calibration"]),
-        threshold=state["threshold"],
+        rule=_rule(state),
         spread=None if state["spread"] is None else Spread.of_state(state["spread"]),
         reference=TableSummary.of_state(read_json(folder / "reference.json")),
         facts=state["facts"],
     )
+
+
+def _rule(state: dict[str, Any]) -> DecisionRule:
+    if "rule" not in state:  # format 1
+        return DecisionRule(threshold=state["threshold"])
+    return DecisionRule.of_state(state["rule"])
 
 
 def _model_state(model: Model) -> dict[str, Any]:
@@ -143,7 +151,7 @@ def _model_state(model: Model) -> dict[str, Any]:
         "target": model.target,
         "members": [{"family": m.family, "trial": m.trial, "weight": m.weight} for m in model.members],
         "calibration": model.calibration.state(),
-        "threshold": model.threshold,
+        "rule": model.rule.state(),
         "spread": None if model.spread is None else model.spread.state(),
         "facts": dict(model.facts),
     }

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mlwright.data import ClassValue
 from mlwright.data.dataset import FloatArray, IntArray
+from mlwright.models.decision import BoolArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,9 @@ class Predictions:
         Calibrated probability of the positive class, of each class, or the value.
     decision : shape (n_rows,)
         The class number decided for; None for a regression.
+    assumed : shape (n_rows,)
+        Where the decision takes a mean of the training rows for a worth that the row does not say (a missing value);
+        None if the decision reads no column.
     low, high : shape (n_rows,)
         The interval that holds `coverage` of new values; None for classes.
     """
@@ -29,6 +33,7 @@ class Predictions:
     classes: tuple[ClassValue, ...]
     prediction: FloatArray
     decision: IntArray | None = None
+    assumed: BoolArray | None = None
     low: FloatArray | None = None
     high: FloatArray | None = None
     coverage: float | None = None

@@ -25,6 +25,7 @@ def model_card(run: Run) -> str:
             "evaluation": evaluation,
             "headline": words.headline(run),
             "meaning": [] if evaluation is None else words.meaning(evaluation, run.model, run.spec),
+            "acting": words.acting(run.model),
             "limits": words.limits(run),
             "open_points": words.open_points(run),
             "version": __version__,

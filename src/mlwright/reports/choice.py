@@ -17,6 +17,7 @@ def explain_choice(board: Leaderboard, trials: Trials) -> list[str]:
     title = METRICS[board.objective].title
     return [
         _what_was_tried(board, trials),
+        *_what_was_known(board),
         _who_answers(board, title),
         *(_what_it_adds(one, title) for one in board.members),
         *_who_is_near(board, title),
@@ -36,6 +37,17 @@ def _what_was_tried(board: Leaderboard, trials: Trials) -> str:
     told = [f"{counts[status]} {why}" for status, why in asides.items() if counts[status]]
     tried = f"{len(board.standings)} candidates of {len(families)} families on {trials.n_folds} folds"
     return f"{tried}{': ' + ', '.join(told) if told else ''}. The search ended since {trials.stopped}."
+
+
+def _what_was_known(board: Leaderboard) -> list[str]:
+    """Which candidates came from earlier runs, and whether they were worth it."""
+    known = [one for one in board.standings if one.trial.origin and one.trial.status != "left out"]
+    if not known:
+        return []
+    told = ", ".join(f"{one.trial.name} ({one.trial.origin})" for one in sorted(known, key=lambda one: one.trial.id))
+    kept = ", ".join(one.trial.name for one in known if one.weight > 0)
+    answer = f"of them answer here as well: {kept}" if kept else "none of them answers here"
+    return [f"Tried early, since earlier runs of this project chose them: {told}; {answer}."]
 
 
 def _who_answers(board: Leaderboard, title: str) -> str:

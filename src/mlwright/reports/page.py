@@ -38,6 +38,7 @@ def _view(run: Run) -> Mapping[str, Any]:
         "evidence": list(run.evidence()),
         "headline": words.headline(run),
         "meaning": [] if evaluation is None else words.meaning(evaluation, run.model, run.spec),
+        "acting": words.acting(run.model),
         "main": None if evaluation is None else words.main_score(evaluation),
         "open_points": words.open_points(run),
         "limits": words.limits(run),

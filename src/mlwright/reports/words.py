@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from mlwright.core import Interval
-from mlwright.evaluation import Evaluation, MetricScore
+from mlwright.evaluation import DecisionValue, Evaluation, MetricScore
 from mlwright.models import Model
 from mlwright.runs import Run
 from mlwright.spec import Spec
@@ -117,7 +117,7 @@ def main_score(evaluation: Evaluation) -> MetricScore:
 def meaning(evaluation: Evaluation, model: Model, spec: Spec) -> list[str]:
     """What the scores mean, one plain sentence each."""
     if evaluation.task == "binary":
-        return _binary(evaluation, model, spec)
+        return [*_money(evaluation.value), *_binary(evaluation, model, spec)]
     if evaluation.task == "multiclass":
         accuracy = evaluation.score("accuracy")
         base = next((b.value for b in accuracy.baselines if b.baseline == "constant"), None)
@@ -126,6 +126,39 @@ def meaning(evaluation: Evaluation, model: Model, spec: Spec) -> list[str]:
             f"The model names the right class for {right} of 100 rows; always the most common class: {common} of 100.",
         ]
     return _regression(evaluation, model)
+
+
+def _money(value: DecisionValue | None) -> list[str]:
+    """One sentence for a manager, and one more where the spec says how many rows there are to decide on."""
+    if value is None or value.per_row is None or value.total is None:
+        return []
+    best = value.best_without_model
+    compared = f"{_gain(best.gain, best.gain_interval)} the best way without a model, {best.title}"
+    worth = f"worth {number(value.total)} {value.currency}, {number(value.per_row)} a row"
+    lines = [f"Its decisions on the {value.n:,} test rows were {worth}: {compared}."]
+    if value.per_period is not None:
+        lines.append(f"At the volume of the spec that is {number(value.per_period)} {value.currency} a {value.period}.")
+    return lines
+
+
+def _gain(gain: float | None, interval: Interval | None) -> str:
+    if gain is None or gain == 0:
+        return "as much as"
+    sure = interval is not None and 0 not in interval
+    text = f"{number(abs(gain))} a row {'more' if gain > 0 else 'less'} than"
+    return text if sure else f"{text} (which could be chance)"
+
+
+def acting(model: Model) -> str:
+    """When a model of two classes acts, to follow `it acts`."""
+    if model.rule.outcomes is None:
+        return f"from a probability of {number(model.threshold, digits=2)} on"
+    if not model.rule.columns:
+        return "where that is worth more than waiting"
+    return (
+        "where that is worth more than waiting, row by row "
+        f"(from a probability of {number(model.threshold, digits=2)} on where outcomes are worth what they are on average)"
+    )
 
 
 def _regression(evaluation: Evaluation, model: Model) -> list[str]:
@@ -154,7 +187,7 @@ def _binary(evaluation: Evaluation, model: Model, spec: Spec) -> list[str]:
     if precision.value is not None and recall.value is not None:
         action = f" ({spec.decision.action})" if spec.decision.action else ""
         lines.append(
-            f"Acting{action} from a probability of {number(model.threshold, digits=2)} on, it is right in "
+            f"Acting{action} {acting(model)}, it is right in "
             f"{_of_hundred(precision.value)} of 100 cases and finds {_of_hundred(recall.value)} of 100 rows of class {positive}."
         )
     lift = evaluation.curves.lift

@@ -14,6 +14,7 @@ from mlwright.search.assembly import eligible_trials
 from mlwright.search.ensemble import Ensemble, choose_members, ensemble_of
 from mlwright.search.folds import rows_of
 from mlwright.search.trials import Trial, Trials, ranked
+from mlwright.search.value import OutOfFoldValue, out_of_fold_value
 from mlwright.spec import Spec
 from mlwright.statistics import METRICS, Metric, Scored, compare, score_with_interval, smallest_detectable_difference
 
@@ -36,6 +37,9 @@ class Standing:
         Its share of the ensemble; 0 if it is no member.
     adds
         How much worse the ensemble would be without it, chosen again from the others; None if it is no member.
+    value
+        What a row decided by its out-of-fold predictions is worth on average, before calibration; None if the spec does not
+        say what outcomes are worth.
     """
 
     trial: Trial
@@ -45,11 +49,12 @@ class Standing:
     tied: bool = False
     weight: float = 0.0
     adds: float | None = None
+    value: float | None = None
 
     def state(self) -> dict[str, Any]:
         """As JSON."""
         of_trial = ("id", "name", "family", "status", "reason", "score", "seconds")
-        own = ("behind", "tied", "weight", "adds")
+        own = ("behind", "tied", "weight", "adds", "value")
         return {
             **{name: getattr(self.trial, name) for name in of_trial},
             **{name: getattr(self, name) for name in own},
@@ -71,6 +76,8 @@ class Leaderboard:
     detectable
         The smallest true difference between two candidates that these rows would show in four of five cases; None where
         the score is no mean over rows or there is one candidate.
+    value
+        Of the ensemble, as that of its members; in units of `currency`.
     """
 
     objective: str
@@ -80,6 +87,8 @@ class Leaderboard:
     honest_score: float | None
     detectable: float | None
     n: int
+    value: float | None = None
+    currency: str = "units"
 
     @property
     def members(self) -> list[Standing]:
@@ -88,7 +97,10 @@ class Leaderboard:
 
     def state(self) -> dict[str, Any]:
         """As JSON; the predictions are left out."""
-        shown = {name: getattr(self, name) for name in ("objective", "score", "honest_score", "detectable", "n")}
+        shown = {
+            name: getattr(self, name)
+            for name in ("objective", "score", "honest_score", "detectable", "n", "value", "currency")
+        }
         standings = [one.state() for one in self.standings]
         return {**shown, "interval": _ends(self.interval), "standings": standings}
 
@@ -128,15 +140,25 @@ def leaderboard(
         rng=named_rng(seed, "leaderboard"),
         confidence=CONFIDENCE,
     )
+    valued = out_of_fold_value(spec, train, trials.rows, scored)
     return Leaderboard(
         objective=objective.name,
-        standings=tuple(standings),
+        standings=tuple(_with_value(one, trials, valued) for one in standings),
         score=ensemble.score,
         interval=bounded(own.interval),
         honest_score=_honest_score(chosen, scored, objective, seed),
         detectable=_detectable(order, trials, scored, objective),
         n=len(scored),
+        value=None if valued is None else finite(valued.per_row(ensemble.predictions[trials.rows])),
+        currency=spec.decision.currency,
     )
+
+
+def _with_value(standing: Standing, trials: Trials, valued: OutOfFoldValue | None) -> Standing:
+    predictions = standing.trial.predictions
+    if valued is None or predictions is None:
+        return standing
+    return replace(standing, value=finite(valued.per_row(predictions[trials.rows])))
 
 
 def _standing(

@@ -20,6 +20,7 @@ from mlwright.statistics.intervals import (
     wilson_interval,
 )
 from mlwright.statistics.metrics import METRICS, Metric, MetricUnknown, default_metrics, metric_named, objective_of
+from mlwright.statistics.money import Worth, mean_value
 from mlwright.statistics.multiplicity import benjamini_hochberg, bonferroni, holm
 from mlwright.statistics.scored import Scored
 from mlwright.statistics.thresholds import CostsAllZero, break_even_threshold
@@ -33,6 +34,7 @@ __all__ = [
     "Metric",
     "MetricUnknown",
     "Scored",
+    "Worth",
     "associate",
     "auc_interval",
     "benjamini_hochberg",
@@ -45,6 +47,7 @@ __all__ = [
     "holm",
     "lift_curve",
     "mean_interval",
+    "mean_value",
     "metric_named",
     "objective_of",
     "precision_recall_curve",
