@@ -15,10 +15,10 @@ from mlwright.checks import CheckReport, run_checks
 from mlwright.core import Deadline, Progress, silent
 from mlwright.data import Dataset, Split, plan_split, read, split_rows
 from mlwright.evaluation import evaluate
-from mlwright.models import Model, add_document
+from mlwright.models import Model, add_document, decision_rule
 from mlwright.reports import model_card, report_page
-from mlwright.runs import Run, RunFolder, RunUnfit, earlier_tests, name_of_test_rows
-from mlwright.search import assemble, baseline_models, search
+from mlwright.runs import Run, RunFolder, RunUnfit, earlier_tests, known_candidates, name_of_test_rows
+from mlwright.search import Executor, assemble, baseline_models, search
 from mlwright.spec import Spec, load_spec, raise_if_contradictory
 
 
@@ -29,6 +29,7 @@ def run(
     resume: RunFolder | None = None,
     progress: Progress = silent,
     prototypes: Mapping[str, Any] | None = None,
+    executor: Executor | None = None,
 ) -> Run:
     """Do everything: read, check, search, fit, evaluate, report.
 
@@ -42,6 +43,8 @@ def run(
         A run that was begun earlier: it goes on with what was finished.
     prototypes
         Your own scikit-learn estimators or pipelines by name: scored on the same folds and shown on the leaderboard.
+    executor
+        Who runs the fits of the search; threads of this process if not given.
 
     Raises
     ------
@@ -50,7 +53,7 @@ def run(
     RequirementsNotMet
         If a requirement of priority `must` is not met; the report is written all the same.
     """
-    trained = train(spec, frame, resume=resume, progress=progress, prototypes=prototypes)
+    trained = train(spec, frame, resume=resume, progress=progress, prototypes=prototypes, executor=executor)
     evaluated = evaluate_run(trained, progress=progress)
     report_run(evaluated)
     assert evaluated.evaluation is not None
@@ -65,6 +68,7 @@ def train(
     resume: RunFolder | None = None,
     progress: Progress = silent,
     prototypes: Mapping[str, Any] | None = None,
+    executor: Executor | None = None,
 ) -> Run:
     """Read, check, search and fit; no test row is scored."""
     spec = resume.spec() if resume is not None else _loaded(spec)
@@ -75,6 +79,7 @@ def train(
         split = _split(folder, dataset, spec)
         checks = _checks(folder, dataset, spec, split, progress)
         checks.raise_if_failed()
+        decision_rule(spec, split.train)  # worths that cannot be computed end the run here rather than after the search
         if folder.done("fit"):
             trials, model = folder.trials(), Model.load(folder.model_path)
         else:
@@ -89,9 +94,13 @@ def train(
                 store=folder.trial_store(),
                 progress=progress,
                 prototypes=prototypes or {},
+                known=known_candidates(folder, dataset) if spec.budget.starts_warm else (),
+                executor=executor,
             )
             folder.write_search(trials)
-            model = assemble(trials, train_rows, spec, seed=spec.seed, deadline=deadline, progress=progress)
+            model = assemble(
+                trials, train_rows, spec, seed=spec.seed, deadline=deadline, progress=progress, executor=executor
+            )
             model.save(folder.model_path)
             folder.finish("fit", seconds=deadline.elapsed())
         made = Run(folder=folder, spec=spec, dataset=dataset, split=split, checks=checks, trials=trials, model=model)

@@ -21,6 +21,7 @@ from mlwright.search import (
     EncodedFolds,
     FolderStore,
     MemoryStore,
+    Threads,
     Trial,
     Trials,
     assemble,
@@ -29,7 +30,7 @@ from mlwright.search import (
     cross_validate,
     search,
 )
-from mlwright.search.assembly import NothingWorked, threshold_of
+from mlwright.search.assembly import NothingWorked
 from mlwright.search.folds import TrialPlan
 from mlwright.statistics import METRICS, Scored
 
@@ -169,7 +170,7 @@ def test_a_family_that_fails_ends_its_trial_and_not_the_run(mixed: Dataset, faul
     family: EstimatorFamily = Failing(fault)
     data = EncodedFolds(mixed, fold_rows(mixed, plan_split(mixed, SPEC), 3, seed=0), seed=0)
     plan = TrialPlan(id="99-failing", family=family, parameters={"name": "failing"})
-    trial = cross_validate(plan, data, METRICS["log_loss"], seed=0, deadline=Deadline.after(20), workers=2)
+    trial = cross_validate(plan, data, METRICS["log_loss"], seed=0, deadline=Deadline.after(20), executor=Threads(2))
     assert trial.status == "failed"
     assert trial.reason
     assert not trial.usable
@@ -229,23 +230,6 @@ def test_baselines_are_fitted_models_themselves(mixed: Dataset) -> None:
     assert list(baselines) == ["constant", "linear"]
     assert all(isinstance(model, Model) for model in baselines.values())
     assert len(set(baselines["constant"].predict(mixed).prediction)) == 1
-
-
-@pytest.mark.parametrize(
-    ("values", "threshold"),
-    [
-        ({"true_positive": 40, "false_positive": -10}, 0.2),
-        ({"false_negative": -5, "false_positive": -1}, 1 / 6),
-        ({"true_positive": "0.3 * age", "false_positive": -10}, 0.5),
-    ],
-    ids=["gain and cost", "costs only", "worth that differs by row"],
-)
-def test_the_threshold_comes_from_what_outcomes_are_worth(values: dict[str, Any], threshold: float) -> None:
-    assert threshold_of(spec_for("bought", decision={"values": values})) == pytest.approx(threshold)
-
-
-def test_without_values_the_threshold_is_a_half() -> None:
-    assert threshold_of(SPEC) == 0.5
 
 
 def test_monotonic_constraints_of_the_spec_hold_for_the_model(mixed: Dataset) -> None:

@@ -4,6 +4,7 @@ Every stage keeps what it made in the folder as soon as it is made, so a run tha
 numbers of a run are evidence: `Run.evidence()` lists them.
 """
 
+from mlwright.runs.earlier import known_candidates
 from mlwright.runs.folder import (
     RunBusy,
     RunFolder,
@@ -24,6 +25,7 @@ __all__ = [
     "all_runs",
     "data_evidence",
     "earlier_tests",
+    "known_candidates",
     "name_of_test_rows",
     "trials_evidence",
 ]

@@ -114,6 +114,14 @@ def trials_evidence(board: Leaderboard, model: Model) -> Iterator[Evidence]:
                     rows=rows,
                     n=n,
                 )
+            if standing.value is not None:
+                yield Evidence(
+                    id=f"{base}.value",
+                    value=standing.value,
+                    method=f"mean worth of a row decided out of fold, before calibration ({board.currency})",
+                    rows=rows,
+                    n=n,
+                )
             yield Evidence(
                 id=f"{base}.fold_deviation",
                 value=float(np.std(trial.fold_scores, ddof=1)) if len(trial.fold_scores) > 1 else None,
@@ -132,6 +140,14 @@ def trials_evidence(board: Leaderboard, model: Model) -> Iterator[Evidence]:
         rows=rows,
         n=n,
     )
+    if board.value is not None:
+        yield Evidence(
+            id="ensemble.value",
+            value=board.value,
+            method=f"mean worth of a row decided by the ensemble out of fold, before calibration ({board.currency})",
+            rows=rows,
+            n=n,
+        )
     yield Evidence(
         id="ensemble.honest",
         value=board.honest_score,

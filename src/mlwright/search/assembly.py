@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
-
 from mlwright.core import Deadline, MlwrightError, Progress, named_rng, named_seed, silent, stage
-from mlwright.data import Column, Dataset, Schema, TableSummary
+from mlwright.data import Column, Dataset, Schema, TableSummary, plan_split
 from mlwright.features import Encoder, Matrix, View, fit_encoder
 from mlwright.models import (
     FAMILIES,
@@ -21,18 +17,20 @@ from mlwright.models import (
     Member,
     Model,
     Rows,
+    decision_rule,
     fit_calibration,
     fit_spread,
     one_blas_thread,
     weights_of,
 )
 from mlwright.search.ensemble import Ensemble, choose_members, ensemble_of
+from mlwright.search.executor import Executor, Threads
 from mlwright.search.folds import monotonic_signs, rows_of
 from mlwright.search.limits import within_limits
 from mlwright.search.portfolio import eligible
 from mlwright.search.trials import Trials
 from mlwright.spec import Spec
-from mlwright.statistics import METRICS, break_even_threshold
+from mlwright.statistics import METRICS
 
 #: Of what is left when the refits begin, for what comes after them.
 _FINISHING = 0.1
@@ -60,15 +58,21 @@ def assemble(
     seed: int,
     deadline: Deadline | None = None,
     progress: Progress = silent,
+    executor: Executor | None = None,
 ) -> Model:
     """Choose members on their out-of-fold predictions and fit them on all training rows.
+
+    Parameters
+    ----------
+    executor
+        Who runs the fits; threads of this process, as many as the budget says, if not given.
 
     Raises
     ------
     NothingWorked
         If no trial has predictions.
     """
-    return _assembled(eligible_trials(trials, spec), train, spec, seed, deadline, progress)
+    return _assembled(eligible_trials(trials, spec), train, spec, seed, deadline, progress, executor)
 
 
 def eligible_trials(trials: Trials, spec: Spec) -> Trials:
@@ -79,7 +83,13 @@ def eligible_trials(trials: Trials, spec: Spec) -> Trials:
 
 
 def _assembled(
-    trials: Trials, train: Dataset, spec: Spec, seed: int, deadline: Deadline | None = None, progress: Progress = silent
+    trials: Trials,
+    train: Dataset,
+    spec: Spec,
+    seed: int,
+    deadline: Deadline | None = None,
+    progress: Progress = silent,
+    executor: Executor | None = None,
 ) -> Model:
     if not trials.usable:
         raise NothingWorked(trials)
@@ -88,7 +98,9 @@ def _assembled(
     with stage("fit", progress) as report, one_blas_thread():
         ensemble = choose_members(trials, rows_of(train, trials.rows), objective)
         report.advance(f"fitting on all {len(train):,} rows: {ensemble.describe()}")
-        encoders, members = _fit_members(ensemble, trials, train, spec, seed, deadline)
+        encoders, members = _fit_members(
+            ensemble, trials, train, spec, seed, deadline, executor or Threads(spec.budget.workers)
+        )
         return within_limits(members, partial(_model_of, encoders, trials, train, spec, seed), spec, train)
 
 
@@ -106,8 +118,11 @@ def _model_of(
         )
     summary = train.summary()
     views = {member.view for member in members}
-    used = {name for view in views for name in encoders[view].columns}
-    read = [name for name in train.schema.names if name in used]
+    rule = decision_rule(spec, train)
+    encoded = {name for view in views for name in encoders[view].columns}
+    read = [name for name in train.schema.names if name in encoded or name in rule.columns]
+    # Golden rows are drawn from the reference, and an identifier there would be somebody's.
+    described = [c.name for c in train.schema.select(read) if c.type != "identifier" and c.role != "group"]
     return Model(
         task=train.task,
         classes=train.classes,
@@ -116,9 +131,9 @@ def _model_of(
         encoders={view: encoder for view, encoder in encoders.items() if view in views},
         members=members,
         calibration=calibration,
-        threshold=threshold_of(spec),
+        rule=rule,
         spread=fit_spread(predictions, out_of_fold.target) if train.task == "regression" else None,
-        reference=TableSummary(rows=summary.rows, columns={name: summary[name] for name in [*read, train.target]}),
+        reference=TableSummary(rows=summary.rows, columns={name: summary[name] for name in [*described, train.target]}),
         facts={
             "project": spec.project.name,
             "id": spec.data.id,
@@ -131,18 +146,6 @@ def _model_of(
     )
 
 
-def threshold_of(spec: Spec) -> float:
-    """The probability from which acting pays, where the spec gives each outcome a fixed worth; a half elsewhere."""
-    values = spec.decision.values
-    if values is None or any(getattr(values, name).columns for name in type(values).model_fields):
-        return 0.5
-    tp, fp, fn, tn = (
-        float(getattr(values, name).evaluate({}, rows=1)[0])
-        for name in ("true_positive", "false_positive", "false_negative", "true_negative")
-    )
-    return float(break_even_threshold(np.array([max(tn - fp, 0.0)]), np.array([max(tp - fn, 0.0)]))[0])
-
-
 class _Refit(NamedTuple):
     trial: str
     number: int
@@ -150,13 +153,22 @@ class _Refit(NamedTuple):
 
 
 def _fit_members(
-    ensemble: Ensemble, trials: Trials, train: Dataset, spec: Spec, seed: int, deadline: Deadline
+    ensemble: Ensemble,
+    trials: Trials,
+    train: Dataset,
+    spec: Spec,
+    seed: int,
+    deadline: Deadline,
+    executor: Executor,
 ) -> tuple[dict[View, Encoder], tuple[Member, ...]]:
     # The last of the budget is for calibration and the summary; a baseline has no deadline to keep.
     until = deadline.keeping_of_rest(_FINISHING)
-    refits = _within(until, ensemble, trials, spec.budget.workers)
+    refits = _within(until, ensemble, trials, executor.workers)
     views: list[View] = sorted({FAMILIES[trials[refit.trial].family].view for refit in refits})
-    encoded: dict[View, tuple[Encoder, Matrix]] = {view: fit_encoder(train, view, seed=seed) for view in views}
+    recur = plan_split(train, spec).kind != "grouped"
+    encoded: dict[View, tuple[Encoder, Matrix]] = {
+        view: fit_encoder(train, view, seed=seed, groups_recur=recur) for view in views
+    }
 
     def fit(refit: _Refit) -> Member:
         trial = trials[refit.trial]
@@ -174,9 +186,7 @@ def _fit_members(
         )
         return Member(family=trial.family, trial=trial.id, weight=refit.weight, estimator=family.fit(job))
 
-    workers = max(min(spec.budget.workers, os.cpu_count() or 1, len(refits)), 1)
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="mlwright-refit") as pool:
-        fitted = list(pool.map(fit, refits))
+    fitted = list(executor.map(fit, refits))
     whole = [member for member in fitted if not member.estimator.cut] or fitted
     total = sum(member.weight for member in whole)
     members = tuple(replace(member, weight=member.weight / total) for member in whole)
@@ -187,7 +197,7 @@ def _fit_members(
 def _within(deadline: Deadline, ensemble: Ensemble, trials: Trials, workers: int) -> list[_Refit]:
     """What to fit on all rows: every member with all its seeds; with one seed, or only the weightiest, if time is short."""
     by_weight = sorted(ensemble.weights.items(), key=lambda item: -item[1])
-    left = deadline.remaining() * min(workers, os.cpu_count() or 1)
+    left = deadline.remaining() * workers
     for kept, most_seeds in [(len(by_weight), 9), *((kept, 1) for kept in range(len(by_weight), 0, -1))]:
         members = by_weight[:kept]
         seeds = {trial: min(FAMILIES[trials[trial].family].refits, most_seeds) for trial, _ in members}

@@ -6,9 +6,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +16,10 @@ from mlwright.data import Dataset, Fold
 from mlwright.data.dataset import FloatArray
 from mlwright.features import Matrix, View, fit_encoder
 from mlwright.models import EstimatorFamily, FitJob, FittedEstimator, Parameters, Rows, Settled
-from mlwright.search.trials import Trial
+from mlwright.search.executor import Executor
+from mlwright.search.in_time import in_time
+from mlwright.search.tempo import Stopwatch, Tempo
+from mlwright.search.trials import Status, Trial
 from mlwright.statistics import Metric, Scored
 
 
@@ -28,9 +30,19 @@ class EncodedFolds:
     ----------
     keep_mb
         How much may be kept; what does not fit is encoded again when it is needed.
+    groups_recur
+        Whether validation rows may be of groups that training rows have (see `fit_encoder`).
     """
 
-    def __init__(self, train: Dataset, folds: Sequence[Fold], *, seed: int, keep_mb: float = 512.0) -> None:
+    def __init__(
+        self,
+        train: Dataset,
+        folds: Sequence[Fold],
+        *,
+        seed: int,
+        keep_mb: float = 512.0,
+        groups_recur: bool = False,
+    ) -> None:
         self.train = train
         self.folds = list(folds)
         self.y = train.y
@@ -39,6 +51,7 @@ class EncodedFolds:
         for fold in folds:
             self.covered[fold.validation] = True
         self._seed = seed
+        self._groups_recur = groups_recur
         self._keep_bytes = keep_mb * 1e6
         self._kept: OrderedDict[tuple[int, View], tuple[Rows, Rows]] = OrderedDict()
         self._lock = threading.Lock()
@@ -56,7 +69,7 @@ class EncodedFolds:
                 return self._kept[number, view]
         fold = self.folds[number]
         part = self.train.take(fold.train)
-        encoder, matrix = fit_encoder(part, view, seed=self._seed)
+        encoder, matrix = fit_encoder(part, view, seed=self._seed, groups_recur=self._groups_recur)
         validation = encoder.encode(self.train.take(fold.validation).table)
         pair = self._of(matrix, fold.train), self._of(validation, fold.validation)
         with self._lock:
@@ -106,11 +119,26 @@ def _bytes(pair: tuple[Rows, Rows]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPlan:
-    """What is to be tried."""
+    """What is to be tried.
+
+    Attributes
+    ----------
+    origin
+        Where the parameters come from, if not from the family: the trial of an earlier run.
+    varies
+        Whether it is a variation of what was tried already.
+    """
 
     id: str
     family: EstimatorFamily
     parameters: Parameters
+    origin: str = ""
+    varies: bool = False
+
+    def trial(self, status: Status, **known: Any) -> Trial:
+        """The record of how it went."""
+        named: dict[str, Any] = {"id": self.id, "family": self.family.name, "parameters": self.parameters}
+        return Trial(**named, origin=self.origin, status=status, **known)
 
 
 def monotonic_signs(matrix: Matrix, train: Dataset, wanted: Mapping[str, str]) -> tuple[int, ...]:
@@ -121,7 +149,11 @@ def monotonic_signs(matrix: Matrix, train: Dataset, wanted: Mapping[str, str]) -
 
 
 #: Of what is left when a trial begins, for predicting after its fits.
-_PREDICTING = 0.2
+PREDICTING = 0.2
+#: The race is decided on so many folds, however many are fitted at once.
+_RACED = 2
+#: A fit that is not back so long after its deadline is given up: as long as it had, and a bit of the budget.
+_GRACE_OF_FIT, _GRACE_OF_BUDGET, _GRACE_S = 1.0, 0.05, 0.5
 
 
 def cross_validate(
@@ -131,74 +163,56 @@ def cross_validate(
     *,
     seed: int,
     deadline: Deadline,
-    workers: int,
+    executor: Executor,
     monotonic: Mapping[str, str] | None = None,
     hopeless: Callable[[Sequence[float]], str | None] | None = None,
+    start_seconds: float = 0.0,
 ) -> Trial:
-    """Fit and score one trial on all folds; never raises for a family that fails, the trial says so.
+    """Fit and score one trial on all folds; never raises for a family that fails or does not come back: the trial says so.
 
     Parameters
     ----------
     hopeless
-        Given the scores of the first folds (as many as there are workers), says why not to go on, or None.
+        Given the scores of the first folds, says why not to go on, or None.
+    start_seconds
+        What a fit may take before it looks at the clock for the first time, as far as that is known: it is waited for.
     """
     started = time.monotonic()
-    until = deadline.keeping_of_rest(_PREDICTING)
+    until = deadline.keeping_of_rest(PREDICTING)
     n_folds = len(data.folds)
 
     def fit(number: int) -> _FoldFit:
-        rows, validation = data.rows(number, plan.family.view)
+        turn = _for_fold(until, number, n_folds, executor.workers)
+        job = fold_job(plan, data, number, seed=seed, deadline=turn, monotonic=monotonic or {})
+        watch = Stopwatch(turn.clock)
         begun = time.monotonic()
-        job = FitJob(
-            task=data.train.task,
-            n_classes=max(len(data.train.classes), 1),
-            rows=rows,
-            parameters=plan.parameters,
-            seed=named_seed(seed, plan.id, number),
-            deadline=_for_fold(until, number, n_folds, workers),
-            validation=validation,
-            monotonic=monotonic_signs(rows.matrix, data.train, monotonic or {}),
-        )
-        return _FoldFit(plan.family.fit(job), time.monotonic() - begun)
+        estimator = in_time(_patience(turn) + start_seconds, plan.family.fit, replace(job, deadline=watch.timed(turn)))
+        return _FoldFit(estimator, time.monotonic() - begun, watch.tempo())
 
     try:
-        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="mlwright-fold") as pool:
-            fits = list(pool.map(fit, range(min(workers, n_folds))))
-            if hopeless is not None and len(fits) < n_folds:
-                scores = [_early_score(one.estimator, data, plan, objective, i) for i, one in enumerate(fits)]
-                if reason := hopeless(scores):
-                    return Trial(
-                        id=plan.id,
-                        family=plan.family.name,
-                        parameters=plan.parameters,
-                        status="abandoned",
-                        fold_scores=tuple(scores),
-                        seconds=time.monotonic() - started,
-                        reason=reason,
-                    )
-            fits += pool.map(fit, range(len(fits), n_folds))
-            fitted = [one.estimator for one in fits]
-            converged = [one.settled for one in fitted if not one.cut] or [one.settled for one in fitted]
-            settled = plan.family.combine(converged, growth=1.0)
-            predictions = _out_of_fold(fitted, data, plan, settled, pool)
+        first = min(max(executor.workers, _RACED), n_folds)
+        fits = list(executor.map(fit, range(first)))
+        if hopeless is not None and first < n_folds:
+            scores = tuple(_early_score(fits[i], data, plan, objective, i, deadline) for i in range(_RACED))
+            if reason := hopeless(scores):
+                seconds = time.monotonic() - started
+                return plan.trial(
+                    "abandoned", fold_scores=scores, seconds=seconds, reason=reason, **_pace_of(fits, plan)
+                )
+        fits += executor.map(fit, range(first, n_folds))
+        fitted = [one.estimator for one in fits]
+        cut = any(one.cut for one in fitted)
+        converged = [one.settled for one in fitted if not one.cut] or [one.settled for one in fitted]
+        settled = plan.family.combine(converged, growth=1.0)
+        predictions = _out_of_fold(fits, data, plan, settled, executor, deadline)
     except MlwrightError:
         raise
     except Exception as error:
         # A family is somebody else's code: whatever it raises ends this trial and not the run.
-        return Trial(
-            id=plan.id,
-            family=plan.family.name,
-            parameters=plan.parameters,
-            status="failed",
-            seconds=time.monotonic() - started,
-            reason=f"{type(error).__name__}: {error}"[:300],
-        )
-    cut = any(one.cut for one in fitted)
-    return Trial(
-        id=plan.id,
-        family=plan.family.name,
-        parameters=plan.parameters,
-        status="cut" if cut else "finished",
+        reason = f"{type(error).__name__}: {error}"[:300]
+        return plan.trial("failed", seconds=time.monotonic() - started, reason=reason)
+    return plan.trial(
+        "cut" if cut else "finished",
         score=objective.compute(data.scored(predictions)),
         fold_scores=fold_scores(predictions, data, objective),
         settled=plan.family.combine(converged, growth=1 / data.fit_share),
@@ -206,6 +220,24 @@ def cross_validate(
         refit_seconds=float(np.mean([one.seconds for one in fits])) / data.fit_share,
         reason="the budget ended its fits early" if cut else "",
         predictions=predictions,
+        **_pace_of(fits, plan),
+    )
+
+
+def fold_job(
+    plan: TrialPlan, data: EncodedFolds, number: int, *, seed: int, deadline: Deadline, monotonic: Mapping[str, str]
+) -> FitJob:
+    """What a family is asked for one fold."""
+    rows, validation = data.rows(number, plan.family.view)
+    return FitJob(
+        task=data.train.task,
+        n_classes=max(len(data.train.classes), 1),
+        rows=rows,
+        parameters=plan.parameters,
+        seed=named_seed(seed, plan.id, number),
+        deadline=deadline,
+        validation=validation,
+        monotonic=monotonic_signs(rows.matrix, data.train, monotonic),
     )
 
 
@@ -215,35 +247,58 @@ def _for_fold(until: Deadline, number: int, n_folds: int, workers: int) -> Deadl
     return until.keeping_of_rest(1 - 1 / turns)
 
 
-def _early_score(
-    estimator: FittedEstimator, data: EncodedFolds, plan: TrialPlan, objective: Metric, number: int
-) -> float:
-    """Of one fold by itself, with what its own validation rows settled; good enough to see who is far behind."""
-    _, validation = data.rows(number, plan.family.view)
-    predicted = estimator.predict(validation.matrix.values)
-    return objective.compute(Scored(target=validation.y, prediction=predicted, weight=validation.weight))
+def _patience(turn: Deadline) -> float:
+    """How many seconds a fit is waited for: its time and a little more, since some look at the clock now and then only."""
+    left = max(turn.remaining(), 0.0)
+    return (1 + _GRACE_OF_FIT) * left + _GRACE_OF_BUDGET * turn.seconds + _GRACE_S
+
+
+def _pace_of(fits: Sequence[_FoldFit], plan: TrialPlan) -> dict[str, float]:
+    """What came before the first round and what a round took, for families that have rounds."""
+    known = [one.tempo for one in fits if one.tempo is not None]
+    if "learning_rate" not in plan.parameters or not known:
+        return {}
+    return {
+        "start_seconds": float(np.mean([one.start for one in known])),
+        "round_seconds": float(np.mean([one.per_round for one in known])),
+    }
 
 
 class _FoldFit(NamedTuple):
     estimator: FittedEstimator
     seconds: float
+    tempo: Tempo | None
+
+    def predict(self, values: FloatArray, deadline: Deadline, settled: Settled | None = None) -> FloatArray:
+        """What it says, waited for as long as its fit took beyond the deadline."""
+        return in_time(_patience(deadline) + self.seconds, lambda: self.estimator.predict(values, settled=settled))
+
+
+def _early_score(
+    fit: _FoldFit, data: EncodedFolds, plan: TrialPlan, objective: Metric, number: int, deadline: Deadline
+) -> float:
+    """Of one fold by itself, with what its own validation rows settled; good enough to see who is far behind."""
+    _, validation = data.rows(number, plan.family.view)
+    predicted = fit.predict(validation.matrix.values, deadline)
+    return objective.compute(Scored(target=validation.y, prediction=predicted, weight=validation.weight))
 
 
 def _out_of_fold(
-    fitted: Sequence[FittedEstimator],
+    fits: Sequence[_FoldFit],
     data: EncodedFolds,
     plan: TrialPlan,
     settled: Settled,
-    pool: ThreadPoolExecutor,
+    executor: Executor,
+    deadline: Deadline,
 ) -> FloatArray:
     """All folds predict with what they settled together, so that none profits from its own validation rows."""
 
     def predict(number: int) -> FloatArray:
         _, validation = data.rows(number, plan.family.view)
-        estimator = fitted[number]
-        return estimator.predict(validation.matrix.values, settled=None if estimator.cut else settled)
+        fit = fits[number]
+        return fit.predict(validation.matrix.values, deadline, None if fit.estimator.cut else settled)
 
-    return data.joined(pool.map(predict, range(len(fitted))))
+    return data.joined(executor.map(predict, range(len(fits))))
 
 
 def fold_scores(predictions: FloatArray, data: EncodedFolds, objective: Metric) -> tuple[float, ...]:

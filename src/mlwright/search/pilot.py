@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -12,16 +12,15 @@ from mlwright.core import Deadline, named_seed
 from mlwright.data import Dataset, SplitPlan
 from mlwright.features import fit_encoder
 from mlwright.models import FAMILIES, FitJob, Parameters, Rows
+from mlwright.search.tempo import COARSEST, PATH, Stopwatch
 
 #: Folds to choose from, the largest that the budget affords; many only where rows are few.
 _FOLDS = (8, 5, 3, 2)
 _SMALL, _MEDIUM = 3_000, 30_000
 #: Fewer rows than this cost nothing, whatever is done with them.
 _TINY = 100
-#: A booster has converged when rate times rounds is about this.
-_PATH = 18.0
-#: A rate above this costs more quality than further folds or candidates bring.
-_COARSEST, _COARSEST_FOR_FOLDS = 0.15, 0.1
+#: A rate above this costs more quality than further folds bring.
+_COARSEST_FOR_FOLDS = 0.1
 #: Of the budget, what the first candidate may take; and what the pilot may.
 _FIRST_SHARE = 0.25
 _PILOT_SHARE = 0.03
@@ -37,22 +36,33 @@ class Pace:
     folds
         How many folds every trial is scored on.
     least_rate
-        No booster learns in finer steps: it would not converge in its share of the budget. 0 if all of them can.
+        LightGBM begins with no finer steps: it would not converge in its share of the budget. 0 if it can.
+    start_seconds
+        What passes before the first round of a fit on all rows, which the fits at the end pay once more.
     """
 
     folds: int
     least_rate: float = 0.0
+    start_seconds: float = 0.0
 
     def fitted(self, parameters: Parameters) -> Parameters:
-        """Parameters whose learning rate the budget affords; those of others in proportion."""
+        """Parameters whose learning rate the budget affords."""
         rate = parameters.get("learning_rate")
         if rate is None or self.least_rate <= _FINE:
             return parameters
-        return {**parameters, "learning_rate": round(min(max(rate * self.least_rate / _FINE, rate), _COARSEST), 4)}
+        return {**parameters, "learning_rate": round(min(max(rate * self.least_rate / _FINE, rate), COARSEST), 4)}
 
     def state(self) -> Mapping[str, float]:
         """As JSON."""
-        return {"folds": self.folds, "least_rate": self.least_rate}
+        return asdict(self)
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, float]) -> Pace:
+        return cls(
+            folds=int(state["folds"]),
+            least_rate=float(state["least_rate"]),
+            start_seconds=float(state.get("start_seconds", 0.0)),
+        )
 
 
 #: The rate of the first candidate, which the pilot is about.
@@ -82,46 +92,41 @@ def measure_pace(train: Dataset, plan: SplitPlan, *, seconds: float, workers: in
     most = usual_folds(train, plan)
     if len(train) < _TINY:
         return Pace(folds=most)
+    begun = time.monotonic()
     per_round = _seconds_per_round(train, Deadline.after(max(_PILOT_SHARE * seconds, 0.2)), seed)
+    start = max(time.monotonic() - begun - _ROUNDS * per_round, 0.0)
     rates = {k: _rate(k, per_round, seconds, workers) for k in {most, *(k for k in _FOLDS if k < most)}}
     if plan.folds is not None or plan.kind == "temporal":
-        return Pace(folds=most, least_rate=rates[most])
+        return Pace(folds=most, least_rate=rates[most], start_seconds=start)
     affordable = [k for k, rate in rates.items() if rate <= _COARSEST_FOR_FOLDS]
     folds = max(affordable) if affordable else min(rates)
-    return Pace(folds=folds, least_rate=rates[folds])
+    return Pace(folds=folds, least_rate=rates[folds], start_seconds=start)
 
 
 def _rate(folds: int, per_round: float, seconds: float, workers: int) -> float:
     """The learning rate at which the first candidate converges on all folds in its share of the budget."""
     in_turn = -(-folds // workers)
     rounds = _FIRST_SHARE * seconds / (in_turn * per_round * (1 - 1 / folds))
-    return float(_PATH / max(rounds, 1.0))
+    return float(PATH / max(rounds, 1.0))
 
 
 def _seconds_per_round(train: Dataset, deadline: Deadline, seed: int) -> float:
     """Of the first boosted candidate on all rows with one thread."""
     family = FAMILIES["lightgbm"]
     _, matrix = fit_encoder(train, family.view, seed=seed)
-    parameters = {"name": "pilot", "learning_rate": 0.1, "num_leaves": 31, "min_data_in_leaf": 5}
-    n_classes = max(len(train.classes), 1)
-
-    def seconds(rounds: int) -> tuple[float, float]:
-        job = FitJob(
-            task=train.task,
-            n_classes=n_classes,
-            rows=Rows(matrix=matrix, y=train.y, weight=train.weight),
-            parameters=parameters,
-            seed=named_seed(seed, "pilot"),
-            deadline=deadline,
-            settled={"rounds": float(rounds)},
-        )
-        begun = time.monotonic()
-        fitted = family.fit(job)
-        return time.monotonic() - begun, max(fitted.settled.get("rounds", rounds), 1)
-
+    job = FitJob(
+        task=train.task,
+        n_classes=max(len(train.classes), 1),
+        rows=Rows(matrix=matrix, y=train.y, weight=train.weight),
+        parameters={"name": "pilot", "learning_rate": 0.1, "num_leaves": 31, "min_data_in_leaf": 5},
+        seed=named_seed(seed, "pilot"),
+        deadline=deadline,
+        settled={"rounds": float(_ROUNDS)},
+    )
+    watch = Stopwatch()
     try:
-        (first, few), (second, many) = seconds(2), seconds(_ROUNDS)
+        family.fit(replace(job, deadline=watch.timed(deadline)))
     except Exception:  # LightGBM refuses some tables (no features, one row); then nothing is slow either
         return 1e-6
-    # The difference leaves out what binning the columns takes, which is done once a fit.
-    return max((second - first) / (many - few) if many > few else second / many, 1e-6)
+    tempo = watch.tempo()
+    return 1e-6 if tempo is None else tempo.per_round

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
@@ -13,14 +12,11 @@ from mlwright.core import Deadline
 from mlwright.data import Dataset
 from mlwright.data.dataset import FloatArray
 from mlwright.search.folds import EncodedFolds, fold_scores
+from mlwright.search.in_time import in_time
 from mlwright.search.trials import Trial
 from mlwright.statistics import Metric
 
 FAMILY = "prototype"
-
-
-class PrototypeTooSlow(Exception):
-    """It did not come back in its time."""
 
 
 def evaluate_prototype(
@@ -46,7 +42,9 @@ def evaluate_prototype(
     train = data.train
     try:
         predictions = data.joined(
-            _in_time(deadline, _fold_predictions, estimator, train.take(fold.train), train.take(fold.validation))
+            in_time(
+                deadline.remaining(), _fold_predictions, estimator, train.take(fold.train), train.take(fold.validation)
+            )
             for fold in data.folds
         )
     except Exception as error:  # somebody else's code: whatever it raises ends this trial and not the run
@@ -66,27 +64,6 @@ def evaluate_prototype(
 
 def _trial(id: str, name: str, **known: Any) -> Trial:  # noqa: A002 - as everywhere
     return Trial(id=id, family=FAMILY, parameters={"name": name}, **known)
-
-
-def _in_time(deadline: Deadline, work: Any, *arguments: Any) -> FloatArray:
-    """What `work` gives, if it does so before the deadline."""
-    answer: list[FloatArray] = []
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            answer.append(work(*arguments))
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run, name="mlwright-prototype", daemon=True)
-    thread.start()
-    thread.join(max(deadline.remaining(), 0.05))
-    if thread.is_alive():
-        raise PrototypeTooSlow("it was not done when its time was up")
-    if raised:
-        raise raised[0]
-    return answer[0]
 
 
 def _fold_predictions(estimator: Any, train: Dataset, validation: Dataset) -> FloatArray:

@@ -36,6 +36,10 @@ class Trial:
         What the folds settled together, for a fit on all rows.
     refit_seconds
         How long one such fit will probably take on one thread.
+    start_seconds, round_seconds
+        What a fit of one fold took before its first round, and for each round on average; 0 for what has no rounds.
+    origin
+        Where its parameters come from, if not from the family: the trial of an earlier run.
     predictions : shape (n_rows,) or (n_rows, n_classes)
         Out of fold; NaN for rows that are in no validation fold.
     """
@@ -49,6 +53,9 @@ class Trial:
     settled: Settled = field(default_factory=dict)
     seconds: float = 0.0
     refit_seconds: float = 0.0
+    start_seconds: float = 0.0
+    round_seconds: float = 0.0
+    origin: str = ""
     reason: str = ""
     predictions: FloatArray | None = field(default=None, repr=False)
 
@@ -116,11 +123,11 @@ class TrialStore(Protocol):
         """Keep a trial; once this returns, a killed process does not lose it."""
         ...
 
-    def noted(self, name: str) -> Mapping[str, float] | None:
+    def noted(self, name: str) -> Mapping[str, Any] | None:
         """What was noted under this name."""
         ...
 
-    def note(self, name: str, values: Mapping[str, float]) -> None:
+    def note(self, name: str, values: Mapping[str, Any]) -> None:
         """Keep what all trials depend on, so that a search that goes on depends on the same."""
         ...
 
@@ -130,7 +137,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._trials: dict[str, Trial] = {}
-        self._notes: dict[str, Mapping[str, float]] = {}
+        self._notes: dict[str, Mapping[str, Any]] = {}
 
     def get(self, id: str) -> Trial | None:  # noqa: A002 - the field is called id in the file
         return self._trials.get(id)
@@ -138,10 +145,10 @@ class MemoryStore:
     def put(self, trial: Trial) -> None:
         self._trials[trial.id] = trial
 
-    def noted(self, name: str) -> Mapping[str, float] | None:
+    def noted(self, name: str) -> Mapping[str, Any] | None:
         return self._notes.get(name)
 
-    def note(self, name: str, values: Mapping[str, float]) -> None:
+    def note(self, name: str, values: Mapping[str, Any]) -> None:
         self._notes[name] = values
 
 
@@ -166,11 +173,11 @@ class FolderStore:
             if trial.predictions is not None:
                 _write_array(aside / "predictions.arrow", trial.predictions)
 
-    def noted(self, name: str) -> Mapping[str, float] | None:
+    def noted(self, name: str) -> Mapping[str, Any] | None:
         path = self._folder / f"{name}.json"
         return dict(read_json(path)) if path.is_file() else None
 
-    def note(self, name: str, values: Mapping[str, float]) -> None:
+    def note(self, name: str, values: Mapping[str, Any]) -> None:
         write_json(self._folder / f"{name}.json", {"format_version": 1, **values})
 
     def all(self) -> list[Trial]:

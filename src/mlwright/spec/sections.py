@@ -287,6 +287,14 @@ class Budget(Section):
     """Fits at the same time."""
     trials: Annotated[int, Field(ge=1)] | None = None
     """At most so many trials; with it and a seed, a run gives the same model on any machine that is fast enough."""
+    warm_start: bool | None = None
+    """Try early what earlier runs of this project chose. If not given: yes, unless `trials` is, so that a run can be
+    repeated."""
+
+    @property
+    def starts_warm(self) -> bool:
+        """Whether a run looks at earlier ones."""
+        return self.trials is None if self.warm_start is None else self.warm_start
 
 
 class Split(Section):
@@ -326,3 +334,26 @@ class Operation(Section):
     """How often the monitor may be wrong."""
     retrain: Retrain = Retrain()
     """When and how a new version is made."""
+
+
+class PredictionLogging(Section):
+    """What is kept of each answer: the prediction log."""
+
+    destination: str = "predictions"
+    """Where sealed Parquet files go: a folder, or an `s3://`, `gs://` or `hdfs://` URL."""
+    segments: str | None = None
+    """A local folder for what is not sealed yet; `segments` in the destination, unless that is a URL."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Of the answers that are kept, chosen by a hash of their id: the same id is always kept or never."""
+    mask: dict[str, Literal["drop", "hash"]] = Field(default_factory=dict)
+    """Fields that are left out, or replaced by a hash with the key in `MLWRIGHT_MASK_KEY`, before they are written."""
+    retention: Duration | None = None
+    """Answers and labels older than this are removed; they are kept if it is not given."""
+    on_full: Literal["refuse", "go_on"] = "refuse"
+    """If an answer cannot be written: refuse to answer, or answer without keeping it; both are counted."""
+    fsync: bool = False
+    """Wait for the disk at each answer, so that a power failure loses none; a killed process loses none either way."""
+    rotate_mb: Annotated[float, Field(gt=0, le=1024)] = 64.0
+    """A segment of this size is finished and sealed …"""
+    rotate_every: Annotated[Duration, Field(json_schema_extra={"default": "10min"})] = timedelta(minutes=10)
+    """… and one of this age."""

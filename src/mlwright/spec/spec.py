@@ -14,6 +14,7 @@ from mlwright.spec.sections import (
     Data,
     Decision,
     Operation,
+    PredictionLogging,
     Project,
     Requirement,
     Section,
@@ -56,6 +57,8 @@ class Spec(Section):
     """How rows are kept apart for the final test."""
     operation: Operation = Operation()
     """What happens once the model answers."""
+    predictions: PredictionLogging = PredictionLogging()
+    """What is kept of each answer."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of everything that is drawn at random."""
 
