@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -20,11 +21,29 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.data.strategies import FloatArray, merged, numbers, pieces, texts
 
+from mlwright._kernels import kernel
 from mlwright.data import ColumnOfKind, TableSummary, summarise
 from mlwright.data.summaries import DistinctSketch, HeavyHitters, LevelSummary, Moments, NumberSummary, QuantileGrid
 from mlwright.data.summaries.distinct import K
 from mlwright.data.summaries.grid import CAPACITY
 from mlwright.data.summaries.hashing import hash_numbers, hash_text
+
+KERNELS = ("_numbers", "_levels")
+
+
+@pytest.fixture(scope="module", autouse=True, params=["compiled", "by numpy"])
+def built(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every law holds with the kernels and without them."""
+    if request.param == "compiled" and any(kernel(name) is None for name in KERNELS):
+        pytest.skip("the compiled kernels are not built here")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "by numpy":
+            for name in KERNELS:
+                patch.setitem(sys.modules, f"mlwright._kernels.{name}", None)
+        kernel.cache_clear()
+        yield
+    kernel.cache_clear()
+
 
 rngs = st.randoms(use_true_random=False)
 QUANTILES = (0.0, 0.001, 0.05, 0.25, 0.5, 0.75, 0.99, 1.0)

@@ -5,16 +5,18 @@ One column at a time, whole arrays at once. A value that cannot be read becomes 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlwright.data.schema import Column, ValueReading
 from mlwright.data.summaries.table import Kind, as_numbers, kind_of, plain
 from mlwright.spec import LogicalType
+
+if TYPE_CHECKING:
+    import polars as pl
 
 #: How each type is held in memory.
 ARROW_TYPES: dict[LogicalType, pa.DataType] = {
@@ -168,6 +170,8 @@ def whole_numbers(numbers: pa.Array) -> pa.Array:
 
 def text_to_numbers(text: pa.Array, reading: ValueReading) -> pa.Array:
     """Numbers written as text, by the column's decimal sign, thousands sign and affixes."""
+    import polars as pl
+
     series = _series(text)
     for affix in reading.affixes:
         series = series.str.replace(f"-{affix}", "-", literal=True)
@@ -190,6 +194,8 @@ def text_to_booleans(text: pa.Array) -> pa.Array:
 
 def text_to_datetimes(text: pa.Array, formats: tuple[str, ...]) -> pa.Array:
     """Moments in time, each by the first format that fits; with a zone they are turned to UTC."""
+    import polars as pl
+
     series = _series(text)
     result = pl.Series(values=[None] * len(series), dtype=pl.Datetime("us"))
     for form in formats:
@@ -204,6 +210,8 @@ def text_to_datetimes(text: pa.Array, formats: tuple[str, ...]) -> pa.Array:
 
 
 def _series(text: pa.Array) -> pl.Series:
+    import polars as pl
+
     series = pl.from_arrow(text)
     assert isinstance(series, pl.Series)
     return series

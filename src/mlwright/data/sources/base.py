@@ -7,12 +7,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from mlwright.data.errors import SourceNotFound, SourceUnreadable
-from mlwright.spec import Reading
+
+if TYPE_CHECKING:
+    from mlwright.spec import Reading
+
 
 #: Rows in a batch, where the source lets us choose.
 BATCH_ROWS = 65_536

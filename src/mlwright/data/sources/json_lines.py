@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-import polars as pl
 import pyarrow as pa
 
 from mlwright.data.errors import SourceUnreadable
@@ -24,6 +23,8 @@ class JsonLinesSource(FileSource):
                 raise SourceUnreadable("the file cannot be read", where=path, fix="check the file") from error
             if not data.strip():
                 raise SourceUnreadable("the file is empty", where=path, fix="name a file with one JSON object a line")
+            import polars as pl
+
             try:
                 if data.lstrip().startswith(b"["):
                     frame = pl.read_json(io.BytesIO(data), infer_schema_length=None)

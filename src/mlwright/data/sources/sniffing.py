@@ -7,9 +7,12 @@ import io
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mlwright.data.errors import SourceUnreadable
-from mlwright.spec import Reading
+
+if TYPE_CHECKING:
+    from mlwright.spec import Reading
 
 HEAD_BYTES = 262_144
 _DELIMITERS = (",", ";", "\t", "|")

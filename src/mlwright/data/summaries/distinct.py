@@ -36,6 +36,15 @@ class DistinctSketch:
             bound = some[K - 1] if len(some) >= K else None  # K values are as small: nothing above can be among them
         return np.arange(len(hashes)) if bound is None else np.flatnonzero(hashes <= bound)
 
+    def add_known(self, hashes: HashArray, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add counts of the values that are in the sketch; returns the positions of the others."""
+        at = np.searchsorted(self.hashes, hashes)
+        known = self.hashes[np.minimum(at, len(self.hashes) - 1)] == hashes if len(self.hashes) else at < 0
+        totals = self.counts.copy()
+        np.add.at(totals, at[known], counts[known])
+        self.counts = totals
+        return np.flatnonzero(~known)
+
     def update(self, hashes: HashArray, counts: NDArray[np.int64], values: NDArray[Any] | None = None) -> None:
         """Add values with how often each occurred; a value may come several times.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlwright.data.summaries.compiled import StoredNumbers, integers, stored_floats
 from mlwright.data.summaries.distinct import DistinctSketch
 from mlwright.data.summaries.grid import FloatArray, IntArray, QuantileGrid, cell_bounds, count_cells
 from mlwright.data.summaries.hashing import hash_numbers
@@ -39,6 +40,10 @@ class NumberSummary:
 
     def update(self, values: FloatArray) -> None:
         """Add numbers without NaN, shape (n,)."""
+        stored = stored_floats(values)
+        if stored is not None:
+            self.update_stored(stored)
+            return
         with np.errstate(over="ignore", invalid="ignore"):
             all_finite = np.isfinite(values.sum())
         finite = values if all_finite else values[np.isfinite(values)]
@@ -62,6 +67,27 @@ class NumberSummary:
                 self._note_frequent(*_inside(finite, *cell_bounds(keys[heavy], shift)), len(finite))
             else:
                 self.frequent.undercount += int(len(finite) * _FREQUENT)
+
+    def update_stored(self, column: StoredNumbers) -> int:
+        """Add a column by the kernel; returns how many rows are neither missing nor NaN."""
+        grid, distinct = self.grid, self.distinct
+        moments, odd, shift, cells, smallest, frequent = column.module.summarise(
+            *column[1:5], *column.storage, grid.shift, grid.keys, grid.counts, distinct.hashes, distinct.counts
+        )
+        part = Moments(*moments)
+        self.moments.merge(part)
+        infinite, whole, zeros, negative = odd
+        self.infinite += infinite
+        self.whole += whole
+        self.zeros += zeros
+        self.negative += negative
+        self.grid = QuantileGrid(shift, *map(integers, cells))
+        self.distinct = DistinctSketch(integers(smallest[0]).view(np.uint64), integers(smallest[1]))
+        values, counts = np.frombuffer(frequent[0], dtype=np.float64), integers(frequent[1])
+        self.frequent.update(values.tolist(), counts.tolist())
+        if counts.sum() < part.count:
+            self.frequent.undercount += int(part.count * _FREQUENT)
+        return int(part.count + infinite)
 
     def _note_distinct(self, values: FloatArray, counts: IntArray | None) -> None:
         hashes = hash_numbers(values)

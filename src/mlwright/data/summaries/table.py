@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlwright.data.errors import ColumnOfKind
+from mlwright.data.summaries.compiled import stored_numbers
 from mlwright.data.summaries.levels import LevelSummary
 from mlwright.data.summaries.numbers import NumberSummary
 
@@ -99,17 +100,19 @@ class ColumnSummary:
         if kind == "null":
             self.nulls += len(values)
             return
-        known = values.drop_null() if values.null_count else values
         if kind == "text":
-            self.nulls += len(values) - len(known)
             self.levels = self.levels or LevelSummary()
-            self.levels.update(known)
+            self.nulls += len(values) - self.levels.update(values)
             return
-        numbers = as_numbers(known, kind)
+        self.numbers = self.numbers or NumberSummary()
+        stored = stored_numbers(values)
+        if stored is not None:
+            self.nulls += len(values) - self.numbers.update_stored(stored)
+            return
+        numbers = as_numbers(values.drop_null(), kind)
         if kind == "number" and np.isnan(numbers.min(initial=0.0)):
             numbers = numbers[~np.isnan(numbers)]
         self.nulls += len(values) - len(numbers)
-        self.numbers = self.numbers or NumberSummary()
         self.numbers.update(numbers)
 
     def merge(self, other: ColumnSummary) -> None:
