@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import dataset_of, mixed_frame, spec_for
 
-from mlwright.data import plan_split
+from mlwright.core import Deadline
+from mlwright.data import fold_rows, plan_split
 from mlwright.models import FAMILIES, Outline
-from mlwright.search import MemoryStore, Trial, search
+from mlwright.search import EncodedFolds, MemoryStore, Threads, Trial, search
+from mlwright.search.folds import TrialPlan
+from mlwright.search.pacing import Pacing
 from mlwright.search.pilot import Pace, measure_pace
 from mlwright.search.portfolio import portfolio
 from mlwright.search.race import Race
@@ -114,6 +120,66 @@ def test_a_search_that_goes_on_keeps_its_folds() -> None:
     trials = search(dataset, spec_for("bought", budget={"seconds": 2}), plan_split(dataset, SPEC), seed=0, store=store)
     assert trials.n_folds == 3
     assert trials["01-lightgbm"].parameters["learning_rate"] == 0.1
+
+
+# -------------------------------------------------------------------------------------------------------------- pacing
+
+
+def pacing(hands: Callable[[], float], **budget: Any) -> Pacing:
+    spec = spec_for("bought", budget={"seconds": 100, "trials": None, **budget})
+    dataset = dataset_of(mixed_frame(300), "bought")
+    return Pacing(
+        spec=spec,
+        data=EncodedFolds(dataset, fold_rows(dataset, plan_split(dataset, spec), 3, seed=0), seed=0),
+        objective=LOSS,
+        seed=0,
+        deadline=Deadline.after(100, clock=hands),
+        pace=Pace(folds=3),
+        executor=Threads(1),
+    )
+
+
+def planned(family: str, *, last: bool = False, **parameters: float) -> TrialPlan:
+    return TrialPlan(id="x", family=FAMILIES[family], parameters={"name": "x", **parameters}, last=last)
+
+
+def test_no_candidate_takes_what_the_others_need_unless_none_waits_behind_it() -> None:
+    shares = pacing(lambda: 0.0)
+    so_far = [made("constant", 0.69), made("lightgbm", 0.4)]
+    until = Deadline.after(50, clock=lambda: 0.0)
+    assert shares.part(planned("catboost"), 1.0, until, so_far).seconds == pytest.approx(20)
+    assert shares.part(planned("catboost"), 45.0, until, so_far).seconds == pytest.approx(25)
+    assert shares.part(planned("catboost", last=True), 45.0, until, so_far).seconds == pytest.approx(50)
+    assert shares.part(planned("lightgbm"), 0.0, until, so_far[:1]).seconds == pytest.approx(25)
+
+
+def test_a_candidate_is_begun_only_if_what_is_left_is_worth_it() -> None:
+    shares = pacing(lambda: 0.0)
+    so_far = [made("constant", 0.69), made("lightgbm", 0.4)]
+    assert not shares.too_little(planned("catboost"), 9.0, 10.0, so_far)
+    assert shares.too_little(planned("catboost"), 6.0, 10.0, so_far)
+    assert not shares.too_little(planned("catboost", last=True), 6.0, 10.0, so_far)
+    assert not shares.too_little(planned("lightgbm"), 6.0, 10.0, so_far[:1])  # there is nothing to fall back on
+
+
+def test_a_slow_family_learns_in_coarser_steps_and_not_at_all_where_trials_are_counted() -> None:
+    slow = replace(made("catboost", 0.4, learning_rate=0.05), settled={"rounds": 400.0}, round_seconds=0.02)
+    quick = replace(slow, round_seconds=0.0001)
+    until = Deadline.after(50, clock=lambda: 0.0)
+    asked = planned("catboost", learning_rate=0.05)
+    for trial, coarser in ((slow, True), (quick, False)):
+        fitted, cost = pacing(lambda: 0.0).paced(asked, until, [trial])
+        assert (fitted.parameters["learning_rate"] > 0.05) == coarser
+        assert cost > 0
+    counted, _ = pacing(lambda: 0.0, trials=9).paced(asked, until, [slow])
+    assert counted == asked
+
+
+def test_more_is_kept_for_the_refit_of_what_was_slow_to_fit() -> None:
+    shares = pacing(lambda: 0.0)
+    assert shares.until([]).seconds == pytest.approx(90)
+    slow = replace(made("lightgbm", 0.4), refit_seconds=12.0)
+    assert shares.until([slow]).seconds == pytest.approx(100 - 1.3 * 24)
 
 
 # ---------------------------------------------------------------------------------------------------------------- race

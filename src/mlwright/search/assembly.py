@@ -25,7 +25,8 @@ from mlwright.models import (
 )
 from mlwright.search.ensemble import Ensemble, choose_members, ensemble_of
 from mlwright.search.executor import Executor, Threads
-from mlwright.search.folds import monotonic_signs, rows_of
+from mlwright.search.folds import monotonic_signs, patience, rows_of
+from mlwright.search.in_time import in_time
 from mlwright.search.limits import within_limits
 from mlwright.search.portfolio import eligible
 from mlwright.search.trials import Trials
@@ -33,7 +34,7 @@ from mlwright.spec import Spec
 from mlwright.statistics import METRICS
 
 #: Of what is left when the refits begin, for what comes after them.
-_FINISHING = 0.1
+_FINISHING = 0.15
 #: More levels than this are not listed in the schema.
 _LISTED_LEVELS = 1000
 
@@ -170,7 +171,7 @@ def _fit_members(
         view: fit_encoder(train, view, seed=seed, groups_recur=recur) for view in views
     }
 
-    def fit(refit: _Refit) -> Member:
+    def fit(refit: _Refit) -> Member | Exception:
         trial = trials[refit.trial]
         family = FAMILIES[trial.family]
         matrix = encoded[family.view][1]
@@ -184,9 +185,23 @@ def _fit_members(
             settled=trial.settled,
             monotonic=monotonic_signs(matrix, train, spec.constraints.monotonic),
         )
-        return Member(family=trial.family, trial=trial.id, weight=refit.weight, estimator=family.fit(job))
+        try:
+            estimator = in_time(patience(until), family.fit, job)
+        except MlwrightError:
+            raise
+        except Exception as error:  # somebody else's code: the other members answer without it
+            return error
+        return Member(family=trial.family, trial=trial.id, weight=refit.weight, estimator=estimator)
 
-    fitted = list(executor.map(fit, refits))
+    made = list(executor.map(fit, refits))
+    fitted = [one for one in made if isinstance(one, Member)]
+    if not fitted:
+        cause = next(one for one in made if isinstance(one, Exception))
+        raise MlwrightError(
+            "no member could be fitted on all training rows",
+            where=f"{ensemble.describe()}; {type(cause).__name__}: {cause}"[:500],
+            fix="raise budget.seconds, or leave out the family that fails",
+        ) from cause
     whole = [member for member in fitted if not member.estimator.cut] or fitted
     total = sum(member.weight for member in whole)
     members = tuple(replace(member, weight=member.weight / total) for member in whole)

@@ -125,15 +125,15 @@ class TrialPlan:
     ----------
     origin
         Where the parameters come from, if not from the family: the trial of an earlier run.
-    varies
-        Whether it is a variation of what was tried already.
+    last
+        Whether no other candidate waits behind it: it may take all the time that is left.
     """
 
     id: str
     family: EstimatorFamily
     parameters: Parameters
     origin: str = ""
-    varies: bool = False
+    last: bool = False
 
     def trial(self, status: Status, **known: Any) -> Trial:
         """The record of how it went."""
@@ -186,7 +186,7 @@ def cross_validate(
         job = fold_job(plan, data, number, seed=seed, deadline=turn, monotonic=monotonic or {})
         watch = Stopwatch(turn.clock)
         begun = time.monotonic()
-        estimator = in_time(_patience(turn) + start_seconds, plan.family.fit, replace(job, deadline=watch.timed(turn)))
+        estimator = in_time(patience(turn) + start_seconds, plan.family.fit, replace(job, deadline=watch.timed(turn)))
         return _FoldFit(estimator, time.monotonic() - begun, watch.tempo())
 
     try:
@@ -247,7 +247,7 @@ def _for_fold(until: Deadline, number: int, n_folds: int, workers: int) -> Deadl
     return until.keeping_of_rest(1 - 1 / turns)
 
 
-def _patience(turn: Deadline) -> float:
+def patience(turn: Deadline) -> float:
     """How many seconds a fit is waited for: its time and a little more, since some look at the clock now and then only."""
     left = max(turn.remaining(), 0.0)
     return (1 + _GRACE_OF_FIT) * left + _GRACE_OF_BUDGET * turn.seconds + _GRACE_S
@@ -271,7 +271,7 @@ class _FoldFit(NamedTuple):
 
     def predict(self, values: FloatArray, deadline: Deadline, settled: Settled | None = None) -> FloatArray:
         """What it says, waited for as long as its fit took beyond the deadline."""
-        return in_time(_patience(deadline) + self.seconds, lambda: self.estimator.predict(values, settled=settled))
+        return in_time(patience(deadline) + self.seconds, lambda: self.estimator.predict(values, settled=settled))
 
 
 def _early_score(

@@ -26,14 +26,14 @@ _MOST_FOR_REFIT = 0.45
 _MOST_AROUND = 0.2
 #: One candidate may take so much of what is left, since others may be better; the first one more: all others are
 #: compared with it.
-ONE_SHARE, _FIRST_SHARE = 0.4, 0.6
+ONE_SHARE, _FIRST_SHARE = 0.4, 0.5
 #: More where it will probably need more, with a margin; but of the portfolio none may leave the others with nothing.
 _MARGIN, _MOST_SHARE = 1.3, 0.5
 #: Learning rates are chosen so that a candidate is done in this share of what is left, and its refit in this share of all.
 _RATE_SHARE, _REFIT_SHARE_OF_ONE = 0.28, 0.25
-#: A candidate is begun if what is left is so much of what it will probably take; nothing is quicker than a trial of
-#: LightGBM by more than this.
-_ENOUGH, _QUICKEST = 0.8, 0.2
+#: A candidate is begun if what is left is so much of what it will probably take, with nothing waiting behind it a little
+#: less; nothing is quicker than a trial of LightGBM by more than this.
+_ENOUGH, _ENOUGH_FOR_LAST, _QUICKEST = 0.8, 0.5, 0.2
 _LEAST_S = 0.05
 #: Folds are put into bins side by side and in a slow moment, so that takes longer than it did in the pilot.
 _SLOWER = 2.0
@@ -69,10 +69,11 @@ class Pacing:
         around = min(2 * self.pace.start_seconds * of_all, _MOST_AROUND)
         return self.deadline.keeping(float(np.clip(1.3 * needed * of_all, REFIT_SHARE, _MOST_FOR_REFIT)) + around)
 
-    def too_little(self, left: float, cost: float, made: Sequence[Trial]) -> bool:
+    def too_little(self, planned: TrialPlan, left: float, cost: float, made: Sequence[Trial]) -> bool:
         """Whether a candidate is not worth beginning; without a better model than a baseline yet, any time is worth it."""
         if _has_model(made):
-            return left < max(_ENOUGH * cost, _quickest(made), _LEAST_S)
+            enough = _ENOUGH_FOR_LAST if planned.last else _ENOUGH
+            return left < max(enough * cost, _quickest(made), _LEAST_S)
         others = {trial.family for trial in made if trial.status != "left out"} - {*BASELINES, PROTOTYPE}
         return left < _LEAST_S and bool(others)
 
@@ -116,14 +117,14 @@ class Pacing:
 
     def part(self, planned: TrialPlan, cost: float, until: Deadline, made: Sequence[Trial]) -> Deadline:
         """When a candidate must be done: others may be better, so it has a share of what is left, more if it needs it."""
-        if planned.family.name in BASELINES:
+        if planned.family.name == "constant":
             return until
         share = ONE_SHARE if _has_model(made) else _FIRST_SHARE
         if self.spec.budget.trials is not None:
             # A trial that is cut depends on the clock: it may take all that those after it do not have a right to.
             share = max(share, 1 / max(self.spec.budget.trials - tried(made), 1))
         needed = _MARGIN * cost / max(until.remaining(), 1e-9)
-        return until.keeping_of_rest(1 - max(share, min(needed, 1.0 if planned.varies else _MOST_SHARE)))
+        return until.keeping_of_rest(1 - max(share, min(needed, 1.0 if planned.last else _MOST_SHARE)))
 
 
 def tried(made: Sequence[Trial]) -> int:

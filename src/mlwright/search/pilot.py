@@ -21,6 +21,8 @@ _SMALL, _MEDIUM = 3_000, 30_000
 _TINY = 100
 #: A rate above this costs more quality than further folds bring.
 _COARSEST_FOR_FOLDS = 0.1
+#: A table may need a longer way than most, folds fitted side by side are slower, and a fit goes on beyond its best round.
+_SURE = 3.0
 #: Of the budget, what the first candidate may take; and what the pilot may.
 _FIRST_SHARE = 0.25
 _PILOT_SHARE = 0.03
@@ -97,10 +99,10 @@ def measure_pace(train: Dataset, plan: SplitPlan, *, seconds: float, workers: in
     start = max(time.monotonic() - begun - _ROUNDS * per_round, 0.0)
     rates = {k: _rate(k, per_round, seconds, workers) for k in {most, *(k for k in _FOLDS if k < most)}}
     if plan.folds is not None or plan.kind == "temporal":
-        return Pace(folds=most, least_rate=rates[most], start_seconds=start)
+        return Pace(folds=most, least_rate=_SURE * rates[most], start_seconds=start)
     affordable = [k for k, rate in rates.items() if rate <= _COARSEST_FOR_FOLDS]
     folds = max(affordable) if affordable else min(rates)
-    return Pace(folds=folds, least_rate=rates[folds], start_seconds=start)
+    return Pace(folds=folds, least_rate=_SURE * rates[folds], start_seconds=start)
 
 
 def _rate(folds: int, per_round: float, seconds: float, workers: int) -> float:

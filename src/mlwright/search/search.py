@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -164,7 +164,14 @@ class _Search:
             self.made.append(trial)
 
     def try_portfolio(self, known: Sequence[Known]) -> None:
+        late: list[TrialPlan] = []
         for planned in with_known(portfolio(self.outline, self.spec), known, self.outline, self.spec):
+            if self._enough():
+                return
+            if not self._try(planned, Race(self.made, self.objective)):
+                late.append(replace(planned, last=True))
+        for planned in late:
+            # What was too slow for its turn may still be worth the time that the others have left.
             if self._enough():
                 return
             self._try(planned, Race(self.made, self.objective))
@@ -212,9 +219,10 @@ class _Search:
             self._keep(planned.trial("failed", seconds=self.deadline.elapsed() - begun, reason=str(error)))
             return True
         left = max(until.remaining(), 0.0)
-        if self.pacing.too_little(left, cost, self.made):
-            self.stopped = _USED_UP
-            self._leave_out(planned, f"would take about {cost:.1f} s, {left:.1f} s were left" if cost else _NO_TIME)
+        if self.pacing.too_little(planned, left, cost, self.made):
+            if planned.last:
+                self.stopped = _USED_UP
+                self._leave_out(planned, f"would take about {cost:.1f} s, {left:.1f} s were left" if cost else _NO_TIME)
             return False
         trial = cross_validate(
             planned,

@@ -49,7 +49,7 @@ def variation(
     for name, among in family.space(outline).items():
         drawn[name] = _moved(parent.parameters.get(name), among, rng)
     drawn["name"] = f"{family.name} variation {number + 1}"
-    return TrialPlan(id=trial_id(len(made), drawn), family=family, parameters=drawn, varies=True)
+    return TrialPlan(id=trial_id(len(made), drawn), family=family, parameters=drawn, last=True)
 
 
 def _moved(value: object, among: Span | tuple[str | float | bool, ...], rng: np.random.Generator) -> str | float | bool:
