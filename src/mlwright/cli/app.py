@@ -7,6 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from mlwright.cli.keys import keys_app
+from mlwright.cli.predictions import label, predictions_app
+from mlwright.cli.serving import serve
+
 app = typer.Typer(
     name="mlwright",
     no_args_is_help=True,
@@ -25,6 +29,8 @@ app = typer.Typer(
 )
 spec_app = typer.Typer(no_args_is_help=True, help="About the spec: its JSON Schema, the metrics it may name.")
 app.add_typer(spec_app, name="spec")
+app.add_typer(predictions_app, name="predictions")
+app.add_typer(keys_app, name="keys")
 
 SpecOption = Annotated[
     Path, typer.Option("--spec", "-s", help="The spec, or the folder that it is in.", show_default="mlwright.yaml")
@@ -263,6 +269,10 @@ def verify(run: RunArgument = "latest", json_output: JsonOption = False, quiet: 
         show_verification(found)
     if not found.holds:
         raise EvidenceDiffers(found)
+
+
+app.command()(label)
+app.command()(serve)
 
 
 @spec_app.command(name="schema")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from array import array
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from mlwright.data.dataset import FloatArray
 from mlwright.features.rowcode import RowCode
 from mlwright.features.steps import ArrowColumn, OfOneColumn
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _WORD = r"[\p{L}\p{N}]{2,}"
 
@@ -39,6 +41,8 @@ class Words(OfOneColumn):
         return [f"{self.column} length", *(f"{self.column} has {word!r}" for word in self.words)]
 
     def transform(self, values: ArrowColumn) -> FloatArray:
+        import polars as pl
+
         tokens = words_of(values)
         matrix = np.zeros((len(tokens), len(self.words) + 1))
         matrix[:, 0] = np.log1p(tokens.list.len().to_numpy())
@@ -86,6 +90,8 @@ class Words(OfOneColumn):
 
 def words_of(values: ArrowColumn) -> pl.Series:
     """The words of each text in lower case, as a list column; none where it is missing."""
+    import polars as pl
+
     series = pl.from_arrow(values)
     assert isinstance(series, pl.Series)
     return series.cast(pl.String).fill_null("").str.to_lowercase().str.extract_all(_WORD)

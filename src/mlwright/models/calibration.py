@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, logit
 
 from mlwright.data.dataset import FloatArray, IntArray
 
@@ -42,6 +40,8 @@ class Calibration:
         """Calibrated probabilities of the same shape."""
         if self.method == "none":
             return prediction
+        from scipy.special import expit, log_softmax
+
         if prediction.ndim == 2:
             logs: FloatArray = log_softmax(np.log(np.clip(prediction, CLIP, 1.0)) * self.values[0], axis=1)
             probabilities: FloatArray = np.exp(logs)
@@ -58,6 +58,8 @@ class Calibration:
 
 
 def _features(method: Method, prediction: FloatArray) -> FloatArray:
+    from scipy.special import logit
+
     p = np.clip(prediction, CLIP, 1 - CLIP)
     if method == "temperature":
         return np.asarray(logit(p))[:, None]
@@ -116,6 +118,9 @@ def _loss(prediction: FloatArray, target: FloatArray) -> FloatArray:
 def _fit(method: Method, prediction: FloatArray, target: FloatArray, weight: FloatArray) -> Calibration:
     if prediction.ndim == 2:
         return _fit_temperatures(prediction, target.astype(np.int64), weight)
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
     features = _features(method, prediction)
     share = weight / weight.sum()
 
@@ -134,6 +139,9 @@ def _fit(method: Method, prediction: FloatArray, target: FloatArray, weight: Flo
 
 
 def _fit_temperatures(prediction: FloatArray, target: IntArray, weight: FloatArray) -> Calibration:
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
     logs = np.log(np.clip(prediction, CLIP, 1.0))
     share, rows = weight / weight.sum(), np.arange(len(target))
 

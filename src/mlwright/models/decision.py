@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,11 @@ from numpy.typing import NDArray
 from mlwright.core import MlwrightError
 from mlwright.data import Dataset
 from mlwright.data.dataset import FloatArray, IntArray
-from mlwright.spec import Columns, Expression, ExpressionInvalid, Spec
+from mlwright.spec import Columns, Expression, ExpressionInvalid
 from mlwright.statistics import CostsAllZero, Worth, break_even_threshold
+
+if TYPE_CHECKING:
+    from mlwright.spec import Spec  # brings pydantic, which a process that answers does without
 
 #: The outcomes, and the class of the rows that can have each.
 _CLASS_OF = {"true_positive": 1, "false_positive": 0, "false_negative": 1, "true_negative": 0}

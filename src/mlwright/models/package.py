@@ -70,6 +70,17 @@ class PackageTooNew(MlwrightError):
         )
 
 
+class LibraryMissing(MlwrightError):
+    """A library that a member of the model answers with is not installed here."""
+
+    def __init__(self, library: str, path: Path) -> None:
+        super().__init__(
+            f"the model answers with {library}, which is not installed here",
+            where=str(path),
+            fix=f"install it: pip install {library}",
+        )
+
+
 def save_model(model: Model, folder: Path) -> None:
     """Write a package, whole or not at all."""
     with whole_folder(folder) as aside:
@@ -105,6 +116,8 @@ def load_model(folder: Path) -> Model:
         _replay(model, folder / "golden.arrow")
     except (MlwrightError, MemoryError):
         raise
+    except ModuleNotFoundError as error:
+        raise LibraryMissing(error.name or "a library", folder) from error
     except Exception as error:
         # A file that is not ours can make a library raise anything; whatever it is, this is not our package.
         raise PackageDamaged(f"the package cannot be put together again ({type(error).__name__})", folder) from error

@@ -1,37 +1,84 @@
 """The business question as data: `mlwright.yaml` in, a frozen, checked `Spec` out.
 
 Start at `Spec` (what can be said), `load_spec` (how it is read) and `Expression` (how columns are computed with).
+
+Names are loaded when they are first used: a process that answers needs few of them.
 """
 
-from mlwright.spec.contradictions import raise_if_contradictory
-from mlwright.spec.draft import ColumnNote, Draft, write_draft
-from mlwright.spec.expressions import Columns, Expression, ExpressionInvalid
-from mlwright.spec.load import FILE_NAME, SpecNotReadable, load_spec, parse_spec
-from mlwright.spec.places import Places, Problem, SpecInvalid
-from mlwright.spec.publish import json_schema
-from mlwright.spec.sections import (
-    Budget,
-    Capacity,
-    ColumnOverride,
-    Constraints,
-    Data,
-    Decision,
-    Fairness,
-    LogicalType,
-    Operation,
-    OutcomeValues,
-    Period,
-    PredictionLogging,
-    Project,
-    Query,
-    Reading,
-    Requirement,
-    Split,
-    Task,
-    Volume,
-)
-from mlwright.spec.spec import Spec
-from mlwright.spec.values import parse_duration, show_duration
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlwright.spec.contradictions import raise_if_contradictory
+    from mlwright.spec.draft import ColumnNote, Draft, write_draft
+    from mlwright.spec.expressions import Columns, Expression, ExpressionInvalid
+    from mlwright.spec.kinds import LogicalType, Task
+    from mlwright.spec.load import FILE_NAME, SpecNotReadable, load_spec, parse_spec
+    from mlwright.spec.places import Places, Problem, SpecInvalid
+    from mlwright.spec.publish import json_schema
+    from mlwright.spec.sections import (
+        Budget,
+        Capacity,
+        ColumnOverride,
+        Constraints,
+        Data,
+        Decision,
+        Fairness,
+        Operation,
+        OutcomeValues,
+        Period,
+        PredictionLogging,
+        Project,
+        Query,
+        Reading,
+        Requirement,
+        Split,
+        Volume,
+    )
+    from mlwright.spec.spec import Spec
+    from mlwright.spec.values import parse_duration, show_duration
+
+_HOMES = {
+    "Budget": "sections",
+    "Capacity": "sections",
+    "ColumnNote": "draft",
+    "ColumnOverride": "sections",
+    "Columns": "expressions",
+    "Constraints": "sections",
+    "Data": "sections",
+    "Decision": "sections",
+    "Draft": "draft",
+    "Expression": "expressions",
+    "ExpressionInvalid": "expressions",
+    "FILE_NAME": "load",
+    "Fairness": "sections",
+    "LogicalType": "kinds",
+    "Operation": "sections",
+    "OutcomeValues": "sections",
+    "Period": "sections",
+    "Places": "places",
+    "PredictionLogging": "sections",
+    "Problem": "places",
+    "Project": "sections",
+    "Query": "sections",
+    "Reading": "sections",
+    "Requirement": "sections",
+    "Spec": "spec",
+    "SpecInvalid": "places",
+    "SpecNotReadable": "load",
+    "Split": "sections",
+    "Task": "kinds",
+    "Volume": "sections",
+    "json_schema": "publish",
+    "load_spec": "load",
+    "parse_duration": "values",
+    "parse_spec": "load",
+    "raise_if_contradictory": "contradictions",
+    "show_duration": "values",
+    "write_draft": "draft",
+}
 
 __all__ = [
     "FILE_NAME",
@@ -72,3 +119,13 @@ __all__ = [
     "show_duration",
     "write_draft",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"mlwright.spec.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'mlwright.spec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

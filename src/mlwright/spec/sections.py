@@ -12,10 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mlwright.spec.expressions import Expression, ExpressionInvalid
+from mlwright.spec.kinds import LogicalType
 from mlwright.spec.values import Duration, ExpressionField, Names
 
-LogicalType = Literal["number", "integer", "boolean", "category", "datetime", "text", "identifier", "constant"]
-Task = Literal["binary", "multiclass", "regression"]
 Period = Literal["hour", "day", "week", "month", "quarter", "year"]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError
 
+from mlwright.spec.kinds import Task
 from mlwright.spec.places import Places, SpecInvalid, problems_of
 from mlwright.spec.sections import (
     Budget,
@@ -19,7 +20,6 @@ from mlwright.spec.sections import (
     Requirement,
     Section,
     Split,
-    Task,
 )
 
 FORMAT_VERSION = 1

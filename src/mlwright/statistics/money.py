@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlwright.core import Interval
-from mlwright.statistics.intervals import bootstrap_interval
 from mlwright.statistics.metrics import Metric
 from mlwright.statistics.scored import FloatArray, IntArray, Scored
 
@@ -95,6 +94,8 @@ def mean_value(
     mean = amounts.mean(earned)
     if len(earned) < 2:
         return mean, None, "mean; too few rows for an interval"
+    from mlwright.statistics.intervals import bootstrap_interval  # brings scipy, which who only decides need not load
+
     interval, repetitions = bootstrap_interval(_MEAN, amounts, rng=rng, confidence=confidence)
     unit = "groups" if group is not None else "rows"
     return mean, interval, f"mean; bootstrap of {unit}, {repetitions} repetitions, bias-corrected"

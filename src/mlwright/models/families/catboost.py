@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from mlwright.core import Deadline, read_json, write_json
 from mlwright.data.dataset import FloatArray
@@ -237,6 +236,8 @@ def _columns(values: FloatArray, categorical: Sequence[int]) -> Any:
         return few
     if not categorical:
         return np.ascontiguousarray(values)
+    import polars as pl
+
     levels = set(categorical)
     columns = [
         np.nan_to_num(values[:, j], nan=_MISSING).astype(np.int32) if j in levels else values[:, j]

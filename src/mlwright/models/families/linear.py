@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
-from scipy.optimize import minimize
-from scipy.special import expit, log_softmax
 
 from mlwright.core import Deadline, read_json, write_json
 from mlwright.data.dataset import FloatArray
@@ -147,6 +144,8 @@ class _Problem:
 
     def _ridge(self, penalties: Sequence[float]) -> Iterator[tuple[FloatArray, bool]]:
         """All penalties from one decomposition; the intercept is the mean, since features and target are centred."""
+        from scipy.linalg import eigh
+
         middle = self.share @ self.design[:, :-1]
         centred = self.design[:, :-1] - middle
         values, vectors = eigh(centred.T @ (self.share[:, None] * centred))
@@ -158,6 +157,9 @@ class _Problem:
 
     def _newton(self, penalty: float, start: FloatArray) -> tuple[FloatArray, bool]:
         """Newton's method with a step that is halved until the loss falls."""
+        from scipy.linalg import LinAlgError, cho_factor, cho_solve
+        from scipy.special import expit
+
         weights = start.copy()
         ridge = np.r_[np.full(len(weights) - 1, penalty), 1e-9]
         loss, gradient = self._logistic(weights)
@@ -188,6 +190,8 @@ class _Problem:
 
     def _descent(self, penalty: float, start: FloatArray) -> tuple[FloatArray, bool]:
         """L-BFGS, for many features or classes."""
+        from scipy.optimize import minimize
+
         gradient_of: Callable[[FloatArray], tuple[float, FloatArray]] = {
             "regression": self._squares,
             "binary": self._logistic,
@@ -221,11 +225,15 @@ class _Problem:
         return 0.5 * float(self.share @ (error[:, 0] ** 2)), self.design.T @ (self.share[:, None] * error)
 
     def _logistic(self, weights: FloatArray) -> tuple[float, FloatArray]:
+        from scipy.special import expit
+
         raw = self.design @ weights
         loss = float(self.share @ (np.logaddexp(0.0, raw) - self.y * raw)[:, 0])
         return loss, self.design.T @ (self.share[:, None] * (expit(raw) - self.y))
 
     def _multinomial(self, weights: FloatArray) -> tuple[float, FloatArray]:
+        from scipy.special import log_softmax
+
         logs = log_softmax(self.design @ weights, axis=1)
         loss = -float(self.share @ (self.y * logs).sum(axis=1))
         return loss, self.design.T @ (self.share[:, None] * (np.exp(logs) - self.y))

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from scipy.special import softmax
 
 from mlwright.core import read_json, read_table, write_json, write_table
 from mlwright.data.dataset import FloatArray
@@ -94,6 +93,8 @@ class FittedNetwork:
         raw = h @ matrices[-1] + biases[-1]
         if self.reach is not None:
             return self.reach.values(raw[:, 0])
+        from scipy.special import softmax
+
         probability: FloatArray = softmax(raw, axis=1)
         return probability[:, 1] if self.task == "binary" else probability
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 from mlwright.data.dataset import FloatArray
 from mlwright.spec import Task
@@ -20,6 +19,8 @@ def probabilities(raw: FloatArray, task: Task) -> FloatArray:
     if task == "regression":
         return raw
     if task == "binary":
+        from scipy.special import expit
+
         return np.asarray(expit(raw))
     odds: FloatArray = np.exp(raw - raw.max(axis=1, keepdims=True))
     shares: FloatArray = odds / odds.sum(axis=1, keepdims=True)
