@@ -33,7 +33,7 @@ MADE = "<!-- Made by docs/make_reference.py from the code: change the code, then
 #: The packages in the order in which data passes through them.
 STAGES = (
     "core", "spec", "statistics", "data", "checks", "features", "models", "search", "evaluation", "runs", "reports",
-    "workflow", "proposal", "batch", "estimators", "verification",
+    "predictions", "workflow", "proposal", "batch", "estimators", "serving", "verification",
 )  # fmt: skip
 
 

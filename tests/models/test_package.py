@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.models.problems import TASKS
 from mlwright.core import MlwrightError, fingerprint_of_file
 from mlwright.core.files import NotReadable
 from mlwright.models import DecisionRule, Model, PackageDamaged, PackageTooNew, add_document, manifest_of, size_in_bytes
+from mlwright.models.package import LibraryMissing
 from mlwright.spec import Task
 
 
@@ -344,3 +346,9 @@ def test_golden_rows_have_missing_values_and_a_level_never_seen_and_no_text_of_a
     assert len(texts) > 50
     assert not texts & set(frame["review"])
     assert not any(row in (tmp_path / "model" / "encoders.json").read_text() for row in frame["review"])
+
+
+def test_a_library_that_is_not_installed_is_named(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(LibraryMissing, match="pip install lightgbm"):
+        Model.load(saved)
