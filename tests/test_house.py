@@ -66,7 +66,21 @@ def test_every_public_name_can_be_had(name: str) -> None:
 
 @pytest.mark.parametrize(
     "package",
-    ["core", "spec", "statistics", "data", "checks", "features", "models", "search", "evaluation", "reports", "predictions", "serving", "cli"],
+    [
+        "core",
+        "spec",
+        "statistics",
+        "data",
+        "checks",
+        "features",
+        "models",
+        "search",
+        "evaluation",
+        "reports",
+        "predictions",
+        "serving",
+        "cli",
+    ],
 )
 def test_every_package_says_what_it_is_and_lists_its_names(package: str) -> None:
     module = import_module(f"mlwright.{package}")
