@@ -27,11 +27,11 @@ imports: .venv/installed-dev
 	$(BIN)/lint-imports
 
 unit: .venv/installed-dev
-	$(PYTEST) -n 2 -m "not frames and not browser and not postgres and not cloud and not platforms"
+	$(PYTEST) -n 2 -m "not frames and not browser and not postgres and not cloud and not platforms and not api"
 
 # Each group needs something heavy, which is installed here; without it its tests say why they are skipped.
 groups: .venv/installed-groups
-	$(PYTEST) -m "frames or postgres or cloud or platforms"
+	$(PYTEST) -m "frames or postgres or cloud or platforms or api"
 	$(PYTEST) -m browser
 
 format: .venv/installed-dev
@@ -51,7 +51,7 @@ format: .venv/installed-dev
 	touch $@
 
 .venv/installed-groups: .venv/installed-dev
-	$(PIP) -e '.[dev,postgres,browser,cloud,frames,platforms]'
+	$(PIP) -e '.[dev,postgres,browser,cloud,frames,platforms,api]'
 	touch $@
 
 clean:
