@@ -183,7 +183,11 @@ def main() -> None:
     )
     won = 0
     for name in arguments.tables:
-        found = compare(name, arguments)
+        try:
+            found = compare(name, arguments)
+        except subprocess.CalledProcessError:  # its process has said why: a failure is a line too
+            print(f"{name:22}    failed", flush=True)
+            continue
         won += found["ours"] > found["peer"]
         difference = f"{found['ours'] - found['peer']:+.4f} ± {1.96 * found['error']:.4f}"
         print(
