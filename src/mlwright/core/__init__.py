@@ -8,6 +8,7 @@ from mlwright.core.errors import DiskFull, MlwrightError, closest, quoted
 from mlwright.core.evidence import Evidence, EvidenceStore, Interval, bounded, finite
 from mlwright.core.files import (
     fingerprint_of_file,
+    flush_folder,
     read_json,
     read_table,
     whole_file,
@@ -34,6 +35,7 @@ __all__ = [
     "closest",
     "fingerprint_of_file",
     "finite",
+    "flush_folder",
     "named_rng",
     "named_seed",
     "peak_memory_mb",

@@ -50,7 +50,8 @@ def _is_ours(error: OSError, target: Path, aside: Path) -> bool:
     return aside in (path, *path.parents) or path in (target, *target.parents)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk: a file that was made or renamed is then there after a power failure too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -76,7 +77,7 @@ def whole_file(target: Path) -> Iterator[Path]:
             with aside.open("rb") as written:
                 os.fsync(written.fileno())
             aside.replace(target)
-            _flush_folder(target.parent)
+            flush_folder(target.parent)
         finally:
             aside.unlink(missing_ok=True)
 
@@ -102,7 +103,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
                 if old.exists():
                     old.rename(target)
                 raise
-            _flush_folder(target.parent)
+            flush_folder(target.parent)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)

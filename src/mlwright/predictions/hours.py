@@ -6,13 +6,12 @@ A folder is named `answers/date=2026-01-31/hour=05`, which Spark, DuckDB and Pol
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from mlwright.predictions.places import ANSWERS
 
 HOUR_US = 3_600_000_000
-#: Bounds of what a moment can be: 1970 and the end of the year 9999.
-FIRST_US, END_US = 0, 253_402_300_800_000_000
+#: Where the moments that there are end: with the year 9999.
+END_US = 253_402_300_800_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_HOUR = END_US // HOUR_US - 1
 
@@ -29,11 +28,6 @@ def micros_of(moment: datetime | None, *, otherwise: int) -> int:
         return otherwise
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return (aware - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment_of(micros: Any) -> datetime:
-    """The moment, in UTC."""
-    return _EPOCH + timedelta(microseconds=int(micros))
 
 
 def date_of(hour: int) -> str:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mlwright.core.files import flush_folder
 from mlwright.predictions.records import framed_header
 
 SUFFIX = ".segment"
@@ -65,7 +66,7 @@ class Segment:
                 raise
             segment._header = segment.size
             if fsync:
-                _flush_folder(folder)
+                flush_folder(folder)
             return segment
 
     @property
@@ -132,11 +133,3 @@ def _stands_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
