@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlwright.spec import Problem, Spec, SpecInvalid, raise_if_contradictory
 
@@ -150,7 +153,18 @@ def test_every_contradiction_is_told_at_once() -> None:
         ({"time": "t"}, {"split": {"kind": "temporal", "gap": "30d"}}),
         ({"group": "g"}, {"split": {"kind": "grouped"}}),
         ({}, {"split": {"gap": "30d"}}),
-        ({"positive_class": "yes"}, {"task": "binary", "decision": {"values": {"true_positive": 1}}}),
+        (
+            {"positive_class": "yes"},
+            {"task": "binary", "decision": {"values": {"true_positive": 1, "false_positive": -1}}},
+        ),
+        # Where few rows can be acted on, it may be free to act on a wrong one.
+        ({}, {"decision": {"values": {"true_positive": 1}, "capacity": "5%"}}),
+        ({}, {"decision": {"values": {"true_positive": "2 * a"}}}),
+        ({}, {"decision": {"capacity": "500 per week", "volume": {"count": 2200, "per": "month"}}}),
+        ({"sensitive": "a"}, {"constraints": {"monotonic": {"a": "increasing"}}}),
+        ({}, {"operation": {"label_delay": "30d", "retrain": {"on": ["schedule"], "every": "30d"}}}),
+        ({}, {"operation": {"label_delay": "90d", "retrain": {"on": ["loss"], "every": "30d"}}}),
+        ({}, {"requirements": [requirement("R1", "r2", max=-1.0), requirement("R2", "rmse", max=0.0)]}),
         ({}, {"task": "regression", "decision": {"error_cost": "abs(error)"}}),
         ({}, {"requirements": [requirement("R1", "recall", min=0.5), requirement("R2", "recall", max=0.5)]}),
         (
@@ -174,3 +188,114 @@ def test_a_percentage_is_told_apart_from_a_share(metric: str) -> None:
     (problem,) = problems_of(requirements=[requirement("R1", metric, min=80.0)])
     assert problem.what == f"{metric} is never above 1"
     assert "not a percentage" in problem.fix
+
+
+def of_values(**values: float) -> dict[str, Any]:
+    return {"decision": {"values": values}}
+
+
+@pytest.mark.parametrize(
+    ("data", "sections", "what", "where"),
+    [
+        ({}, of_values(false_positive=-20, true_positive=0), "it never pays to act", "decision.values"),
+        ({}, of_values(true_positive=-5, false_positive=-20), "it never pays to act", "decision.values"),
+        ({}, of_values(true_positive=40), "it pays to act on every row", "decision.values"),
+        ({}, of_values(true_positive=40, true_negative=-5, false_positive=-1), "it pays to act on every row", "values"),
+        ({}, of_values(false_positive=20, false_negative=100), "wrong decisions are worth more", "decision.values"),
+        ({}, of_values(true_positive=3, false_negative=3), "acting and waiting are worth the same", "decision.values"),
+        (
+            {},
+            {"decision": {"capacity": "500 per week", "volume": {"count": 1900, "per": "month"}}},
+            "the capacity of 500 per week is above the volume of 1900 per month",
+            "decision.capacity",
+        ),
+        ({}, {"requirements": [requirement("R1", "rmse", max=-1.0)]}, "rmse is never below 0", "requirements.0.max"),
+        (
+            {"sensitive": "a"},
+            {
+                "constraints": {
+                    "monotonic": {"a": "increasing"},
+                    "fairness": [{"attribute": "a", "metric": "equal_opportunity_ratio", "min": 0.8}],
+                }
+            },
+            "the prediction is to move with 'a', and the groups of 'a' are to be treated alike",
+            "constraints.monotonic.a",
+        ),
+        (
+            {},
+            {"operation": {"retrain": {"on": ["schedule"]}}},
+            "retraining on a schedule needs to know how often",
+            "operation.retrain",
+        ),
+        (
+            {},
+            {"operation": {"label_delay": "90d", "retrain": {"on": ["schedule", "drift"], "every": "30d"}}},
+            "a new version is to be made every 30d, but the truth about a row is known only after 90d",
+            "operation.retrain.every",
+        ),
+    ],
+)
+def test_what_makes_no_decision_or_no_judgement_possible_is_told(
+    data: dict[str, Any], sections: dict[str, Any], what: str, where: str
+) -> None:
+    (problem,) = problems_of(data, **sections)
+    assert problem.what.startswith(what)
+    assert problem.where.endswith(where)
+    assert problem.fix
+
+
+@given(st.lists(st.integers(-50, 50).map(float), min_size=4, max_size=4))
+def test_fixed_worths_are_let_through_exactly_if_the_probability_decides(worths: list[float]) -> None:
+    """Some probability makes acting pay and a lower one does not."""
+    tp, fp, fn, tn = worths
+    values = {"true_positive": tp, "false_positive": fp, "false_negative": fn, "true_negative": tn}
+    gains = [p * (tp - fn) + (1 - p) * (fp - tn) for p in (0.0, 1e-9, 1 - 1e-9, 1.0)]
+    decides = gains[0] < 0 < gains[-1]
+    assert (problems_of(decision={"values": values}) == ()) == decides
+
+
+TODAY = date(2026, 2, 1)
+LATE = {"project": {"deadline": "2026-03-01"}, "operation": {"label_delay": "60d"}}
+
+
+def raised(today: date | None, **sections: Any) -> str:
+    spec = Spec.of({"data": {"source": "a.csv", "target": "y"}, **sections})
+    try:
+        raise_if_contradictory(spec, today=today)
+    except SpecInvalid as error:
+        return str(error)
+    return ""
+
+
+def test_labels_that_are_to_be_bought_must_come_before_the_deadline() -> None:
+    said = raised(TODAY, decision={"label_price": 2.0}, **LATE)
+    assert "the deadline is 2026-03-01, in 28 days" in said
+    assert "known only on 2026-04-02" in said
+    assert "move the deadline to 2026-04-02 or later" in said
+
+
+@pytest.mark.parametrize(
+    ("today", "price", "deadline"),
+    [
+        (TODAY, None, "2026-03-01"),  # nothing says that further labels are needed
+        (None, 2.0, "2026-03-01"),  # nobody said which day it is
+        (TODAY, 2.0, "2026-04-02"),  # the labels come on the day
+        (date(2026, 3, 2), 2.0, "2026-03-01"),  # the project is in operation
+    ],
+)
+def test_a_deadline_after_the_labels_or_in_the_past_is_no_contradiction(
+    today: date | None, price: float | None, deadline: str
+) -> None:
+    assert raised(today, **{**LATE, "project": {"deadline": deadline}}, decision={"label_price": price}) == ""
+
+
+@pytest.mark.parametrize("deadline", ["soon", "2026-13-01", "31.12.2026", 20261231])
+def test_a_deadline_is_a_day(deadline: Any) -> None:
+    with pytest.raises(SpecInvalid, match="2026-12-31"):
+        Spec.of({"data": {"source": "a", "target": "y"}, "project": {"deadline": deadline}})
+
+
+@pytest.mark.parametrize("volume", [0, -5])
+def test_a_volume_of_nothing_is_refused_in_plain_words(volume: int) -> None:
+    with pytest.raises(SpecInvalid, match="count: input should be greater than 0"):
+        Spec.of({"data": {"source": "a", "target": "y"}, "decision": {"volume": {"count": volume, "per": "week"}}})

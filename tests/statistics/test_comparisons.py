@@ -10,7 +10,7 @@ from tests.statistics.rows import Kind, made, real
 from mlwright.core import Interval
 from mlwright.statistics import METRICS, Comparison, Scored, compare, mean_interval, smallest_detectable_difference
 
-BY_TASK = [(m.name, task) for m in METRICS.values() for task in m.tasks if not m.needs_interval]
+BY_TASK = [(m.name, task) for m in METRICS.values() for task in m.tasks if not (m.needs_interval or m.needs_cost)]
 
 
 def rng(seed: int = 0) -> np.random.Generator:

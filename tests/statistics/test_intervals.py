@@ -78,6 +78,26 @@ def test_the_interval_of_a_mean_is_students(values: list[float], confidence: flo
     assert ends(mean_interval(array, confidence=confidence)) == pytest.approx(expected, rel=1e-9, abs=1e-6)
 
 
+def test_both_ends_of_the_interval_of_a_skewed_mean_miss_about_equally_often() -> None:
+    def misses(skewed: bool) -> tuple[float, float]:
+        drawn = rng(3).exponential(size=(4000, 40)) ** 2  # its mean is 2
+        ends_ = [ends(mean_interval(values, confidence=0.8, skewed=skewed)) for values in drawn]
+        low, high = np.array(ends_).T
+        return float((low > 2).mean()), float((high < 2).mean())
+
+    (low, high), (plain_low, plain_high) = misses(True), misses(False)
+    assert abs(high - low) < 0.5 * abs(plain_high - plain_low)
+    assert high < plain_high
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30), st.floats(0.5, 0.999))
+def test_the_interval_of_a_skewed_mean_holds_the_mean(values: list[float], confidence: float) -> None:
+    array = np.array(values)
+    low, high = ends(mean_interval(array, confidence=confidence, skewed=True))
+    assert low <= array.mean() + 1e-9
+    assert array.mean() - 1e-9 <= high
+
+
 def test_the_interval_of_a_weighted_mean_is_that_of_a_ratio() -> None:
     values, weight = rng().normal(size=50), rng(1).random(50)
     mean = (weight * values).sum() / weight.sum()
@@ -235,8 +255,13 @@ def test_a_score_that_is_not_a_number_has_no_interval() -> None:
         ("interval_coverage", "regression", {}, "coverage of the prediction interval; Wilson interval"),
         ("accuracy", "multiclass", {"weighted": True}, "bootstrap of rows, 1000 repetitions, bias-corrected"),
         ("accuracy", "binary", {"groups": 20}, "accuracy; bootstrap of groups, 1000 repetitions, bias-corrected"),
-        ("log_loss", "multiclass", {}, "log loss; Student interval of the mean"),
-        ("rmse", "regression", {"weighted": True, "groups": 20}, "RMSE; Student interval of the mean"),
+        ("log_loss", "multiclass", {}, "log loss; Student interval of the mean, corrected for skewness"),
+        (
+            "rmse",
+            "regression",
+            {"weighted": True, "groups": 20},
+            "RMSE; Student interval of the mean, corrected for skewness",
+        ),
         ("roc_auc", "binary", {}, "ROC AUC; DeLong interval"),
         ("roc_auc", "binary", {"groups": 20}, "ROC AUC; bootstrap of groups"),
         ("roc_auc", "multiclass", {}, "ROC AUC; bootstrap of rows"),
@@ -270,12 +295,12 @@ def test_too_few_rows_have_no_interval(name: str, task: Kind, n: int) -> None:
 def test_the_interval_of_an_rmse_is_that_of_the_mean_square_with_its_root() -> None:
     scored = real("regression")
     found = score_with_interval(METRICS["rmse"], scored, rng=rng())
-    squares = mean_interval((scored.prediction - scored.target) ** 2)
+    squares = mean_interval((scored.prediction - scored.target) ** 2, skewed=True)
     assert ends(found.interval) == pytest.approx((np.sqrt(squares.low), np.sqrt(squares.high)))
 
 
 def test_an_error_is_never_below_nothing() -> None:
-    scored = Scored(target=np.zeros(5), prediction=np.array([0.0, 0, 0, 0, 9]))
+    scored = Scored(target=np.zeros(5), prediction=np.array([0.0, 0, 9, 9, 9]))
     assert ends(score_with_interval(METRICS["mae"], scored, rng=rng()).interval)[0] == 0.0
 
 

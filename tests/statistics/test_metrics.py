@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from tests.statistics.rows import Kind, made, real, repeated
 from mlwright.statistics import METRICS, Metric, MetricUnknown, Scored, default_metrics, metric_named, objective_of
 from mlwright.statistics.classification import CALIBRATION_BINS, class_probabilities, confusion_matrix
 
-BY_TASK = [(metric.name, task) for metric in METRICS.values() for task in metric.tasks]
+BY_TASK = [(m.name, task) for m in METRICS.values() for task in m.tasks if not m.needs_cost]
 
 
 def calibration_error(y: Any, p: Any, w: Any) -> float:
@@ -152,7 +153,7 @@ def test_the_truth_itself_is_the_best_prediction(name: str, task: Kind) -> None:
     assert METRICS[name].gain(other, best) == -METRICS[name].gain(best, other)
 
 
-@pytest.mark.parametrize("name", [m.name for m in METRICS.values() if m.per_row is not None])
+@pytest.mark.parametrize("name", [m.name for m in METRICS.values() if m.per_row is not None and not m.needs_cost])
 def test_the_numbers_per_row_have_the_metric_as_their_mean(name: str) -> None:
     metric = METRICS[name]
     assert metric.per_row is not None
@@ -268,6 +269,57 @@ def test_what_is_reported_for_a_task_fits_it(task: Kind) -> None:
     assert [m.name for m in with_interval if m not in reported] == (
         ["interval_coverage"] if task == "regression" else []
     )
+
+
+def test_what_errors_cost_is_reported_and_compared_by_where_it_is_known() -> None:
+    more = [m.name for m in default_metrics("regression", with_cost=True) if m not in default_metrics("regression")]
+    assert more == ["error_cost"]
+    assert objective_of("regression", with_cost=True).name == "error_cost"
+    assert objective_of("binary", with_cost=True).name == "log_loss"
+    assert not any(m.needs_cost for m in default_metrics("binary", with_cost=True))
+
+
+class Pinball:
+    """A unit costs 0.8 downwards and 0.2 upwards, in every row what its price says."""
+
+    def __init__(self, price: Any) -> None:
+        self.price = price
+
+    def of(self, prediction: Any, target: Any) -> Any:
+        error = prediction - target
+        return self.price * np.where(error > 0, 0.2 * error, -0.8 * error)
+
+    def take(self, rows: Any) -> Pinball:
+        return Pinball(self.price[rows])
+
+
+@given(seed=st.integers(0, 10**6), weighted=st.booleans())
+def test_the_cost_of_errors_is_the_pinball_loss_of_scikit_learn(seed: int, weighted: bool) -> None:
+    scored, price = made("regression", 60, seed=seed, weighted=weighted), np.random.default_rng(seed).random(60)
+    priced = replace(scored, cost=Pinball(price))
+    metric = METRICS["error_cost"]
+    weight = price if scored.weight is None else price * scored.weight
+    expected = sk.mean_pinball_loss(scored.target, scored.prediction, alpha=0.8, sample_weight=weight)
+    per_price = (price if scored.weight is None else price * scored.weight).sum()
+    per_row = len(scored) if scored.weight is None else scored.weight.sum()
+    assert metric.compute(priced) == pytest.approx(expected * per_price / per_row)
+    rows = np.random.default_rng(seed).permutation(60)
+    assert metric.compute(priced.take(rows)) == pytest.approx(metric.compute(priced))
+    skill = 1 - metric.compute(replace(priced, cost=Pinball(np.ones(60)))) / metric.compute(
+        replace(priced, cost=Pinball(np.ones(60)), prediction=np.full(60, _quantile(scored, 0.8)))
+    )
+    oracle = sk.d2_pinball_score(scored.target, scored.prediction, alpha=0.8, sample_weight=scored.weight)
+    assert skill == pytest.approx(oracle, abs=0.05)
+
+
+def _quantile(scored: Scored, level: float) -> float:
+    order = np.argsort(scored.target)
+    below = np.cumsum(np.ones(len(scored)) if scored.weight is None else scored.weight[order])
+    return float(scored.target[order][np.searchsorted(below, level * below[-1])])
+
+
+def test_without_a_cost_the_cost_of_errors_is_not_a_number() -> None:
+    assert np.isnan(METRICS["error_cost"].compute(made("regression", 20)))
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -10,7 +10,10 @@ from mlwright.statistics import Scored
 
 
 def whole(n: int = 6) -> Scored:
-    return replace(made("regression", n, weighted=True, groups=3), decision=np.arange(n, dtype=np.int64), coverage=0.8)
+    scored = made("regression", n, weighted=True, groups=3)
+    return replace(
+        scored, decision=np.arange(n, dtype=np.int64), coverage=0.8, earned=np.arange(n, dtype=np.float64) - 2.5
+    )
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,8 @@ def test_taking_rows_takes_them_of_everything(rows: np.ndarray) -> None:
         before, after = getattr(scored, field.name), getattr(taken, field.name)
         if field.name == "coverage":
             assert after == 0.8
+        elif before is None:
+            assert after is None
         else:
             np.testing.assert_array_equal(after, before[rows])
     assert len(taken) == len(np.arange(6)[rows])

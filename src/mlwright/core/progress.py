@@ -16,10 +16,11 @@ class ProgressEvent:
     """One thing that happened in a stage.
 
     `done` and `total` count in the stage's own unit (rows, seconds, trials); `best` is the best score so far, as text.
+    What is `told` should be read by people now, and stay readable.
     """
 
     stage: str
-    kind: Literal["started", "advanced", "finished", "failed"]
+    kind: Literal["started", "advanced", "told", "finished", "failed"]
     elapsed_s: float
     detail: str = ""
     done: float | None = None

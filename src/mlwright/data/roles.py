@@ -25,7 +25,8 @@ def required_columns(spec: Spec) -> Iterator[tuple[str, str]]:
     for name in spec.constraints.monotonic:
         yield name, spec.where("constraints", "monotonic", name)
     for position, fairness in enumerate(spec.constraints.fairness):
-        yield fairness.attribute, spec.where("constraints", "fairness", position, "attribute")
+        for name in fairness.columns:
+            yield name, spec.where("constraints", "fairness", position, "attribute")
     for position, requirement in enumerate(spec.requirements):
         if requirement.condition is not None:
             for name in requirement.condition.columns:

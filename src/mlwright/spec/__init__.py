@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlwright.spec.contradictions import raise_if_contradictory
     from mlwright.spec.draft import ColumnNote, Draft, write_draft
-    from mlwright.spec.expressions import Columns, Expression, ExpressionInvalid
+    from mlwright.spec.expressions import Columns, Expression, ExpressionInvalid, attribute_expression
     from mlwright.spec.kinds import LogicalType, Task
     from mlwright.spec.load import FILE_NAME, SpecNotReadable, load_spec, parse_spec
     from mlwright.spec.places import Places, Problem, SpecInvalid
@@ -71,6 +71,7 @@ _HOMES = {
     "Split": "sections",
     "Task": "kinds",
     "Volume": "sections",
+    "attribute_expression": "expressions",
     "json_schema": "publish",
     "load_spec": "load",
     "parse_duration": "values",
@@ -111,6 +112,7 @@ __all__ = [
     "Split",
     "Task",
     "Volume",
+    "attribute_expression",
     "json_schema",
     "load_spec",
     "parse_duration",

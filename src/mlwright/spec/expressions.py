@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -174,6 +175,17 @@ class Expression:
                 fix="compare text with text in quotes, and calculate with number columns only",
             ) from error
         return np.broadcast_to(np.asarray(value), (rows,))
+
+
+@lru_cache(maxsize=128)
+def attribute_expression(attribute: str) -> Expression:
+    """What names the groups of rows: an expression, or a column whose name is none (`personal status`)."""
+    try:
+        return Expression.parse(attribute)
+    except ExpressionInvalid:
+        if attribute.isprintable() and not any(sign in attribute for sign in "()<>=\"'"):
+            return Expression.parse(f"col({attribute!r})")
+        raise
 
 
 def _check(node: ast.AST, text: str, columns: dict[str, None], *, depth: int) -> None:

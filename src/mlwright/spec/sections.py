@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from mlwright.spec.expressions import Expression, ExpressionInvalid
+from mlwright.spec.expressions import Expression, ExpressionInvalid, attribute_expression
 from mlwright.spec.kinds import LogicalType
-from mlwright.spec.values import Duration, ExpressionField, Names
+from mlwright.spec.values import Day, Duration, ExpressionField, Names
 
 Period = Literal["hour", "day", "week", "month", "quarter", "year"]
 
@@ -35,6 +35,8 @@ class Project(Section):
     """Who answers for the model: a person or a team, with a way to reach them."""
     statement: str | None = None
     """The business question in one or two sentences."""
+    deadline: Day | None = None
+    """The day by which the model is to be in use: `2026-12-31`."""
 
 
 class Query(Section):
@@ -203,7 +205,9 @@ class Requirement(Section):
     id: Annotated[str, Field(min_length=1)]
     """`R1`; the reports refer to it."""
     metric: str
-    """`roc_auc`, `recall`, `rmse` …; `mlwright spec metrics` lists them."""
+    """`roc_auc`, `recall`, `rmse`, `value` …; `mlwright spec metrics` lists them."""
+    at: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The level of a metric that needs one: `precision_at_recall` at 0.6; of `…_at_top` the capacity's if not given."""
     min: float | None = None
     """The score must be at least this …"""
     max: float | None = None
@@ -239,10 +243,11 @@ class Requirement(Section):
 
 
 class Fairness(Section):
-    """A limit on how differently groups are treated."""
+    """A limit on how differently groups are treated (binary tasks); it ends as met, not met or undecided."""
 
-    attribute: str
-    """The sensitive column."""
+    attribute: Annotated[str, Field(min_length=1)]
+    """The column that names the groups, or an expression over columns: `age < 25`. It need not be a feature; a column of many
+    numbers is cut into quarters."""
     metric: Literal[
         "demographic_parity_difference",
         "demographic_parity_ratio",
@@ -252,10 +257,45 @@ class Fairness(Section):
         "equalized_odds_ratio",
     ]
     """How the difference is measured."""
-    min: float | None = None
+    min: Annotated[float, Field(ge=0, le=1)] | None = None
     """A ratio must be at least this …"""
-    max: float | None = None
+    max: Annotated[float, Field(ge=0, le=1)] | None = None
     """… a difference at most this."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    """How sure we must be, as a one-sided probability."""
+    priority: Literal["must", "should", "could"] = "should"
+    """A `must` that is not met ends the run with exit code 1."""
+    adjust: Literal["never", "group_thresholds"] = "never"
+    """`group_thresholds`: keep the limit by acting from other probabilities in other groups. That is unlawful in places and needs
+    the group of a row when it is decided on: a person must have decided it."""
+
+    @field_validator("attribute")
+    @classmethod
+    def _names_groups(cls, attribute: str) -> str:
+        try:
+            columns = attribute_expression(attribute).columns
+        except ExpressionInvalid as error:
+            raise ValueError(f"{error.problem}; {error.fix}") from error
+        if not columns:
+            raise ValueError("no column is named: write a column, or an expression over columns such as `age < 25`")
+        return attribute
+
+    @property
+    def bound(self) -> float:
+        """The limit: of a ratio from below, of a difference from above."""
+        bound = self.min if self.is_ratio else self.max
+        assert bound is not None  # `contradictions` says so before any row is read
+        return bound
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether groups are compared by a ratio."""
+        return self.metric.endswith("ratio")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that say which group a row is of."""
+        return attribute_expression(self.attribute).columns
 
 
 class Constraints(Section):

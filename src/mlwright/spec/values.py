@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, GetPydanticSchema, PlainSerializer, WithJsonSchema
@@ -49,6 +49,32 @@ Duration = Annotated[
     GetPydanticSchema(lambda _source, _handler: core_schema.no_info_plain_validator_function(parse_duration)),
     PlainSerializer(show_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*(s|min|h|d|w)$", "examples": ["30d", "12h"]}),
+]
+
+
+def parse_day(text: Any) -> date:
+    """Read a day, `2026-12-31`.
+
+    Examples
+    --------
+    >>> parse_day("2026-12-31")
+    datetime.date(2026, 12, 31)
+    """
+    if isinstance(text, date):
+        return text.date() if isinstance(text, datetime) else text
+    if isinstance(text, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip()):
+        try:
+            return date.fromisoformat(text.strip())
+        except ValueError as error:
+            raise ValueError("there is no such day; write it as 2026-12-31") from error
+    raise ValueError("a day is a year, a month and a day; write it as 2026-12-31")
+
+
+Day = Annotated[
+    date,
+    GetPydanticSchema(lambda _source, _handler: core_schema.no_info_plain_validator_function(parse_day)),
+    PlainSerializer(date.isoformat, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$", "examples": ["2026-12-31"]}),
 ]
 
 

@@ -9,6 +9,8 @@ from mlwright.statistics.scored import FloatArray, IntArray, Scored
 #: Probabilities are kept this far from 0 and 1 in a logarithm, so that one sure mistake is not infinite.
 CLIP = 1e-15
 CALIBRATION_BINS = 15
+#: A share that is exactly the level asked for must not fail by the last digit.
+_ROUNDING = 1e-12
 
 
 def class_probabilities(scored: Scored) -> FloatArray:
@@ -72,17 +74,62 @@ def _auc(positive: np.ndarray, score: FloatArray, weight: FloatArray | None) -> 
     return float((up * (below + down / 2)).sum() / (up.sum() * down.sum()))
 
 
-def average_precision(scored: Scored) -> float:
-    """Area under the precision-recall curve as a sum over steps of recall; NaN without a positive row."""
+def best_first(scored: Scored) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Weight of positives and of all rows from the highest score down, at the end of each run of equal scores."""
     order = np.argsort(-scored.prediction, kind="stable")
     score, positive = scored.prediction[order], scored.target[order] == 1
-    w = np.ones(len(score)) if scored.weight is None else scored.weight[order]
+    weight = np.ones(len(score)) if scored.weight is None else scored.weight[order]
     ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True])
-    hits, seen = np.cumsum(np.where(positive, w, 0.0))[ends], np.cumsum(w)[ends]
+    return np.cumsum(np.where(positive, weight, 0.0))[ends], np.cumsum(weight)[ends], score[ends]
+
+
+def average_precision(scored: Scored) -> float:
+    """Area under the precision-recall curve as a sum over steps of recall; NaN without a positive row."""
+    hits, seen, _ = best_first(scored)
     if hits[-1] == 0:
         return float("nan")
     precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
     return float((np.diff(np.r_[0.0, hits]) * precision).sum() / hits[-1])
+
+
+def precision_at_recall(scored: Scored, recall: float) -> float:
+    """The highest precision of a threshold that finds at least this share of the positives; NaN without a positive row."""
+    hits, seen, _ = best_first(scored)
+    if hits[-1] == 0:
+        return float("nan")
+    enough = (hits >= (recall - _ROUNDING) * hits[-1]) & (hits > 0)
+    return float((hits[enough] / seen[enough]).max())
+
+
+def recall_at_precision(scored: Scored, precision: float) -> float:
+    """The highest recall of a threshold that is right at least this often; 0 if none is, NaN without a positive row."""
+    hits, seen, _ = best_first(scored)
+    if hits[-1] == 0:
+        return float("nan")
+    enough = (hits >= (precision - _ROUNDING) * seen) & (seen > 0)
+    return float(hits[enough].max() / hits[-1]) if enough.any() else 0.0
+
+
+def recall_at_top(scored: Scored, share: float) -> float:
+    """The share of the positives among this share of the rows, the highest scores first; NaN without a positive row.
+
+    Of rows with the same score at the edge, as many are taken as fit, each as likely as the others.
+    """
+    hits, seen, _ = best_first(scored)
+    if hits[-1] == 0:
+        return float("nan")
+    return float(np.interp(share * seen[-1], np.r_[0.0, seen], np.r_[0.0, hits]) / hits[-1])
+
+
+def precision_at_top(scored: Scored, share: float) -> float:
+    """The share of positives among this share of the rows, the highest scores first."""
+    hits, seen, _ = best_first(scored)
+    return float(np.interp(share * seen[-1], np.r_[0.0, seen], np.r_[0.0, hits]) / (share * seen[-1]))
+
+
+def lift_at_top(scored: Scored, share: float) -> float:
+    """How many times as many positives this share of the rows has, the highest scores first, as rows picked blindly."""
+    return recall_at_top(scored, share) / share
 
 
 def calibration_error(scored: Scored) -> float:

@@ -7,37 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlwright.core import Interval
-from mlwright.statistics.classification import equal_bins
+from mlwright.statistics.classification import best_first, equal_bins
 from mlwright.statistics.intervals import wilson_interval
 from mlwright.statistics.scored import FloatArray, Scored
 
 
-def _steps(scored: Scored) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Weight of positives and of all rows from the highest score down, at the end of each run of equal scores."""
-    order = np.argsort(-scored.prediction, kind="stable")
-    score, positive = scored.prediction[order], scored.target[order] == 1
-    weight = np.ones(len(score)) if scored.weight is None else scored.weight[order]
-    ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True])
-    return np.cumsum(weight * positive)[ends], np.cumsum(weight)[ends], score[ends]
-
-
 def roc_curve(scored: Scored) -> tuple[FloatArray, FloatArray]:
     """False positive rate and true positive rate, from (0, 0) to (1, 1)."""
-    hits, seen, _ = _steps(scored)
+    hits, seen, _ = best_first(scored)
     misses = seen - hits
     return np.r_[0.0, misses / max(misses[-1], 1e-300)], np.r_[0.0, hits / max(hits[-1], 1e-300)]
 
 
 def precision_recall_curve(scored: Scored) -> tuple[FloatArray, FloatArray]:
     """Recall and precision, by falling threshold."""
-    hits, seen, _ = _steps(scored)
+    hits, seen, _ = best_first(scored)
     counted = seen > 0
     return hits[counted] / max(hits[-1], 1e-300), hits[counted] / seen[counted]
 
 
 def lift_curve(scored: Scored) -> tuple[FloatArray, FloatArray]:
     """Share of rows acted on (best first), and share of all positives that are among them."""
-    hits, seen, _ = _steps(scored)
+    hits, seen, _ = best_first(scored)
     return np.r_[0.0, seen / seen[-1]], np.r_[0.0, hits / max(hits[-1], 1e-300)]
 
 

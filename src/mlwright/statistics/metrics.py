@@ -30,6 +30,8 @@ class Metric:
         The number whose mean is the metric (or whose mean's root, see `root`); None if there is no such number.
     successes
         For a share: which rows it is a share of, and which of them count; gives an exact binomial interval.
+    needs_interval, needs_cost
+        Whether the rows must have predicted intervals, or say what errors cost in them (`Scored.cost`).
     """
 
     name: str
@@ -42,6 +44,7 @@ class Metric:
     successes: Callable[[Scored], tuple[FloatArray, FloatArray]] | None = None
     unit: str | None = None
     needs_interval: bool = False
+    needs_cost: bool = False
 
     def better(self, a: float, b: float) -> bool:
         """Whether score `a` is better than score `b`."""
@@ -133,6 +136,10 @@ METRICS: dict[str, Metric] = {
         _mean("mae", "MAE", ("regression",), regression.absolute_error, unit="target"),
         _mean("mape", "MAPE", ("regression",), regression.relative_error),
         _other("r2", "R²", ("regression",), regression.r2),
+        replace(
+            _mean("error_cost", "cost of errors", ("regression",), regression.error_cost, unit="currency"),
+            needs_cost=True,
+        ),
         Metric(
             name="interval_coverage",
             title="coverage of the prediction interval",
@@ -152,8 +159,11 @@ class MetricUnknown(MlwrightError):
     """A metric of that name does not exist, or not for this task."""
 
     def __init__(self, name: str, task: Task | None = None, *, where: str) -> None:
+        from mlwright.statistics.levels import DECISION_METRICS
+
         possible = [m.name for m in METRICS.values() if task is None or task in m.tasks]
-        of_task = f" for a {task} task" if name in METRICS and task else ""
+        possible += DECISION_METRICS if task in {None, "binary"} else ()
+        of_task = f" for a {task} task" if task and (name in METRICS or name in DECISION_METRICS) else ""
         super().__init__(f"there is no metric {name!r}{of_task}", where=where, fix=closest(name, possible))
 
 
@@ -171,11 +181,15 @@ def metric_named(name: str, task: Task | None = None, *, where: str = "the metri
     return metric
 
 
-def default_metrics(task: Task, *, with_interval: bool = False) -> Sequence[Metric]:
+def default_metrics(task: Task, *, with_interval: bool = False, with_cost: bool = False) -> Sequence[Metric]:
     """Every metric that is reported for a task."""
-    return [m for m in METRICS.values() if task in m.tasks and (with_interval or not m.needs_interval)]
+    return [
+        m
+        for m in METRICS.values()
+        if task in m.tasks and (with_interval or not m.needs_interval) and (with_cost or not m.needs_cost)
+    ]
 
 
-def objective_of(task: Task) -> Metric:
-    """What candidates are compared by unless the spec says otherwise: a proper score."""
-    return METRICS[_OBJECTIVES[task]]
+def objective_of(task: Task, *, with_cost: bool = False) -> Metric:
+    """What candidates are compared by: what errors cost where the spec says it, else a proper score."""
+    return METRICS["error_cost" if with_cost and task == "regression" else _OBJECTIVES[task]]

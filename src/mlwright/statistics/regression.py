@@ -23,6 +23,13 @@ def relative_error(scored: Scored) -> FloatArray:
     return absolute_error(scored) / np.maximum(np.abs(scored.target), np.finfo(np.float64).eps)
 
 
+def error_cost(scored: Scored) -> FloatArray:
+    """What the error of each row costs, in the spec's currency; NaN where it is not known what errors cost."""
+    if scored.cost is None:
+        return np.full(len(scored), np.nan)
+    return scored.cost.of(scored.prediction, scored.target)
+
+
 def r2(scored: Scored) -> float:
     """Share of the variance explained; NaN if the target is constant."""
     counted = scored.target if scored.weight is None else scored.target[scored.weight > 0]

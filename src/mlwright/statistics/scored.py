@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+
+class RowCost(Protocol):
+    """What errors cost in each of some rows."""
+
+    def of(self, prediction: FloatArray, target: FloatArray) -> FloatArray:
+        """The cost of these predictions, where this is true, shape (n_rows,) each; not negative."""
+        ...
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> RowCost:
+        """What errors cost in the given rows (numbers or a mask)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +42,10 @@ class Scored:
         Numbers of the groups that rows belong to; intervals then resample groups, not rows.
     low, high : shape (n_rows,), optional
         A predicted interval for each value (regression), and its stated coverage.
+    earned : shape (n_rows,), optional
+        What the decision on each row was worth, in the spec's currency.
+    cost : of n_rows rows, optional
+        What errors cost in each row (regression), in the spec's currency.
     """
 
     target: FloatArray
@@ -39,6 +56,8 @@ class Scored:
     low: FloatArray | None = None
     high: FloatArray | None = None
     coverage: float = 0.9
+    earned: FloatArray | None = None
+    cost: RowCost | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -76,17 +95,10 @@ class Scored:
             low=None if self.low is None else self.low[rows],
             high=None if self.high is None else self.high[rows],
             coverage=self.coverage,
+            earned=None if self.earned is None else self.earned[rows],
+            cost=None if self.cost is None else self.cost.take(rows),
         )
 
     def weighted(self, weight: FloatArray) -> Scored:
         """The same rows with other weights."""
-        return Scored(
-            target=self.target,
-            prediction=self.prediction,
-            decision=self.decision,
-            weight=weight,
-            group=self.group,
-            low=self.low,
-            high=self.high,
-            coverage=self.coverage,
-        )
+        return replace(self, weight=weight)
