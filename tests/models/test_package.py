@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from tests.models.made import made
@@ -109,6 +110,15 @@ def test_a_package_of_format_1_answers_and_decides_by_its_threshold() -> None:
     assert 0 < answer.decision.sum() < len(answer)
 
 
+def test_a_package_of_format_2_answers_and_decides_row_by_row() -> None:
+    model = Model.load(Path(__file__).parent / "old" / "format_2")
+    answer = model.predict(pl.DataFrame({"x": [0.5, 0.5], "amount": [20.0, 90.0]}))
+    assert model.rule.limit is None
+    assert model.offset is None
+    assert answer.decision is not None
+    assert answer.decision.tolist() == [0, 1]
+
+
 def test_a_package_takes_the_place_of_the_one_before(package: Path) -> None:
     model, frame, _ = made("multiclass")
     model.save(package)
@@ -191,8 +201,8 @@ def test_a_manifest_that_says_something_else_is_refused(package: Path, change: s
 
 
 def test_a_package_of_a_later_format_asks_for_a_newer_version(package: Path) -> None:
-    rewritten(package, "manifest.json", lambda m: {**m, "format_version": 3})
-    with pytest.raises(PackageTooNew, match="format 3") as caught:
+    rewritten(package, "manifest.json", lambda m: {**m, "format_version": 4})
+    with pytest.raises(PackageTooNew, match="format 4") as caught:
         Model.load(package)
     assert caught.value.fix == "install a newer mlwright"
 

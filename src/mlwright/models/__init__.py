@@ -7,7 +7,19 @@ records and batches with the same numbers in microseconds, and is all that a ser
 
 from mlwright.models.answers import Answer, Reason
 from mlwright.models.calibration import Calibration, fit_calibration
-from mlwright.models.decision import DecisionRule, OutcomeWorth, WorthUnknown, decision_rule, outcome_worth
+from mlwright.models.capacity import Capacity, CapacityShare, CapacityUnclear, capacity_share, within_capacity
+from mlwright.models.cost_shape import ErrorCostInvalid
+from mlwright.models.decision import (
+    DecisionRule,
+    GroupLimits,
+    OutcomeWorth,
+    WorthUnknown,
+    decision_rule,
+    nothing_to_decide,
+    outcome_worth,
+)
+from mlwright.models.error_cost import CostOfRows, ErrorCost, error_cost
+from mlwright.models.fairness_trade_off import TradeOff, TradeOffPoint, fairness_trade_off, fairness_trade_offs
 from mlwright.models.families import (
     FAMILIES,
     Abilities,
@@ -24,7 +36,11 @@ from mlwright.models.families import (
 )
 from mlwright.models.families.network_training import one_blas_thread
 from mlwright.models.golden import golden_rows
+from mlwright.models.group_limits import LEAST_ROWS, GroupedRows, choose_group_limits, with_group_limits
+from mlwright.models.groups import Grouping, GroupsUnclear, grouping_of, groups_of
+from mlwright.models.latency import Latency, latency_of_answers
 from mlwright.models.model import Member, Model, combine, seconds_of_rows, weights_of
+from mlwright.models.offset import CostAfterOffset, Offset, fit_offset
 from mlwright.models.package import PackageDamaged, PackageTooNew, add_document, manifest_of, size_in_bytes
 from mlwright.models.predictions import Predictions
 from mlwright.models.scorer import Scorer
@@ -32,16 +48,30 @@ from mlwright.models.spread import Spread, fit_spread
 
 __all__ = [
     "FAMILIES",
+    "LEAST_ROWS",
     "Abilities",
     "Answer",
     "Calibration",
+    "Capacity",
+    "CapacityShare",
+    "CapacityUnclear",
     "Compiled",
+    "CostAfterOffset",
+    "CostOfRows",
     "DecisionRule",
+    "ErrorCost",
+    "ErrorCostInvalid",
     "EstimatorFamily",
     "FitJob",
     "FittedEstimator",
+    "GroupLimits",
+    "GroupedRows",
+    "Grouping",
+    "GroupsUnclear",
+    "Latency",
     "Member",
     "Model",
+    "Offset",
     "OutcomeWorth",
     "Outline",
     "PackageDamaged",
@@ -55,17 +85,31 @@ __all__ = [
     "Space",
     "Span",
     "Spread",
+    "TradeOff",
+    "TradeOffPoint",
     "WorthUnknown",
     "add_document",
+    "capacity_share",
+    "choose_group_limits",
     "combine",
     "decision_rule",
+    "error_cost",
+    "fairness_trade_off",
+    "fairness_trade_offs",
     "fit_calibration",
+    "fit_offset",
     "fit_spread",
     "golden_rows",
+    "grouping_of",
+    "groups_of",
+    "latency_of_answers",
     "manifest_of",
+    "nothing_to_decide",
     "one_blas_thread",
     "outcome_worth",
     "seconds_of_rows",
     "size_in_bytes",
     "weights_of",
+    "with_group_limits",
+    "within_capacity",
 ]

@@ -15,6 +15,7 @@ from mlwright.features import Typed
 from mlwright.models.answers import Answer, names_of_classes
 from mlwright.models.calibration import CLIP, Calibration
 from mlwright.models.model import Model
+from mlwright.models.offset import Offset
 from mlwright.models.spread import Spread
 from mlwright.spec import Columns
 
@@ -68,10 +69,10 @@ def _one_number(members: Sequence[Ready]) -> Callable[[EncodedRows], float]:
 
 
 def _regression(model: Model, members: Sequence[Ready], version: str) -> Answering:
-    combined, interval = _one_number(members), interval_of(model.spread)
+    combined, moved, interval = _one_number(members), moved_by(model.offset), interval_of(model.spread)
 
     def answer(rows: EncodedRows, _: Typed) -> Answer:
-        value = combined(rows)
+        value = moved(combined(rows))
         return Answer(prediction=value, version=version, **interval(value))
 
     return answer
@@ -80,14 +81,14 @@ def _regression(model: Model, members: Sequence[Ready], version: str) -> Answeri
 def _binary(model: Model, members: Sequence[Ready], version: str) -> Answering:
     combined, calibrate, rule = _one_number(members), calibrated_one(model.calibration), model.rule
     (negative, positive), (no, yes) = model.classes, names_of_classes(model.classes)
-    by_threshold, threshold = rule.outcomes is None, rule.threshold
+    alike, limit = not rule.columns and rule.outcomes is None, rule.usual_limit
+
+    def decided_by_row(p: float, values: Typed) -> bool:
+        return bool(rule.decide(np.array([p]), decision_columns(model, [values])).decision[0])
 
     def answer(rows: EncodedRows, values: Typed) -> Answer:
         p = calibrate(combined(rows))
-        if by_threshold:
-            act = p >= threshold
-        else:
-            act = bool(rule.decide(np.array([p]), decision_columns(model, [values])).decision[0])
+        act = p > limit if alike else decided_by_row(p, values)
         decided = positive if act else negative
         return Answer(prediction=decided, probabilities={no: 1 - p, yes: p}, version=version)
 
@@ -134,6 +135,14 @@ def calibrated_several(calibration: Calibration) -> Callable[[Sequence[float]], 
         return [exp(value - largest - rest) for value in logs]
 
     return calibrate
+
+
+def moved_by(offset: Offset | None) -> Callable[[float], float]:
+    """What `Offset.apply` does to one predicted value."""
+    if offset is None:
+        return float
+    edges, amounts = offset.edges, offset.amounts
+    return lambda value: value + amounts[bisect_left(edges, value)]
 
 
 def interval_of(spread: Spread | None) -> Callable[[float], dict[str, Any]]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mlwright.core import MlwrightError
 from mlwright.data import Dataset
 from mlwright.data.dataset import FloatArray, IntArray
+from mlwright.models.groups import Grouping, bin_names
 from mlwright.spec import Columns, Expression, ExpressionInvalid
 from mlwright.statistics import CostsAllZero, Worth, break_even_threshold
 
@@ -98,6 +99,20 @@ class OutcomeWorth:
             }
         )
 
+    def gain_at(self, probability: float) -> float:
+        """How much more acting is worth than waiting at a probability, at mean worths."""
+        mean = self.at_means()
+        if_positive = mean["true_positive"] - mean["false_negative"]
+        if_not = mean["false_positive"] - mean["true_negative"]
+        return probability * if_positive + (1 - probability) * if_not
+
+    def probability_of_gain(self, gain: float) -> float:
+        """The probability from which acting is worth so much more than waiting, at mean worths; in [0, 1]."""
+        lowest, highest = self.gain_at(0.0), self.gain_at(1.0)
+        if highest <= lowest:
+            return 0.0 if lowest > gain else 1.0
+        return float(np.clip((gain - lowest) / (highest - lowest), 0.0, 1.0))
+
     def state(self) -> dict[str, Any]:
         return {name: {"worth": one.worth.text, "mean": one.mean} for name, one in self._outcomes.items()}
 
@@ -114,33 +129,134 @@ class Decided(NamedTuple):
     decision : shape (n_rows,)
         1 where the positive class is decided for.
     assumed : shape (n_rows,)
-        Where a mean worth stands in for what the row does not say; None for a fixed threshold.
+        Where a mean worth stands in for what the row does not say; None for a rule that reads no worth of a row.
     """
 
     decision: IntArray
     assumed: BoolArray | None
 
 
+class Margin(NamedTuple):
+    """How much speaks for acting in each row, shape (n_rows,), and where a mean worth stands in (see `Decided`)."""
+
+    of_rows: FloatArray
+    assumed: BoolArray | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLimits:
+    """Other limits for the rows of some groups.
+
+    Attributes
+    ----------
+    attribute
+        Names the groups: a column, or an expression over columns.
+    limits
+        By the name of the group (`female`; `1`, `true` of numbers or of yes and no). Rows of other groups, and those whose
+        group is not known, have the usual limit.
+    edges
+        Where numbers are cut into groups; without them each number is a group.
+    """
+
+    attribute: str
+    limits: Mapping[str, float]
+    edges: tuple[float, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that say which group a row is of."""
+        return self._grouping.columns
+
+    @property
+    def _grouping(self) -> Grouping:
+        return Grouping(self.attribute, self.edges)
+
+    def of_rows(self, columns: Columns, usual: float, *, rows: int) -> FloatArray:
+        """The limit of each row, shape (n_rows,), by its values of the columns as `DecisionRule.decide` takes them."""
+        found = np.full(rows, usual)
+        values = self._grouping.values(columns, rows=rows)
+        if self.edges:
+            of_bin = [self.limits.get(name, usual) for name in bin_names(self.attribute, self.edges)]
+            return np.array([*of_bin, usual])[self._grouping.bins(values)]  # -1, not known, is the last
+        numbers = values.dtype != object
+        for level, limit in self.limits.items():
+            found[values == (_number_of_level(level) if numbers else level)] = limit
+        return found
+
+    def state(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"attribute": self.attribute, "limits": dict(self.limits), "edges": list(self.edges)}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any]) -> GroupLimits:
+        """The limits that had this state."""
+        return cls(state["attribute"], state["limits"], tuple(state["edges"]))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRule:
-    """When the positive class of two is decided for.
+    """When the positive class of two is decided for: where a row's margin is above its limit.
+
+    The margin of a row is the expected gain of acting where the worth of outcomes is known row by row, else the calibrated
+    probability.
 
     Attributes
     ----------
     threshold
-        The calibrated probability from which it is, in [0, 1]; with `outcomes`, where that lies at their means: for people.
+        The calibrated probability from which acting pays, in [0, 1]; with `outcomes`, where that lies at their means: for
+        people.
     outcomes
-        Where the worth of outcomes differs by row, or is such that no threshold says it: acting is decided for where it
-        is worth more than waiting.
+        Where the worth of outcomes differs by row, or is such that no threshold says it: acting pays where it is worth
+        more than waiting.
+    limit
+        Of the margin, where a capacity asks for another one than that from which acting pays.
+    by_group
+        Other limits for the rows of some groups.
     """
 
     threshold: float = 0.5
     outcomes: OutcomeWorth | None = None
+    limit: float | None = None
+    by_group: GroupLimits | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that a row must have for the decision."""
-        return () if self.outcomes is None else self.outcomes.columns
+        worth = () if self.outcomes is None else self.outcomes.columns
+        group = () if self.by_group is None else self.by_group.columns
+        return tuple(dict.fromkeys((*worth, *group)))
+
+    @property
+    def break_even(self) -> float:
+        """The margin above which acting pays: 0, or just below the threshold, from which on it does."""
+        return 0.0 if self.outcomes is not None else float(np.nextafter(self.threshold, -np.inf))
+
+    @property
+    def usual_limit(self) -> float:
+        """The margin above which rows without a limit of their group are acted on."""
+        return self.break_even if self.limit is None else self.limit
+
+    @property
+    def from_probability(self) -> float:
+        """The probability from which it acts, for people: of rows of no special group, at mean worths of outcomes."""
+        if self.limit is None:
+            return self.threshold
+        if self.outcomes is None:
+            return self.limit
+        return self.outcomes.probability_of_gain(self.limit)
+
+    def margin(self, probability: FloatArray, columns: Columns | None = None) -> Margin:
+        """How much speaks for acting in each row: the expected gain of it, or the probability; as `decide` takes them."""
+        if self.outcomes is None:
+            return Margin(probability, None)
+        worth, assumed = self.outcomes.of_rows(columns, rows=len(probability))
+        return Margin(worth.gain_of_acting(probability), assumed)
+
+    def limits(self, columns: Columns | None = None, *, rows: int) -> FloatArray:
+        """The margin above which each row is acted on, shape (n_rows,); the usual one where its group is not known."""
+        if self.by_group is None or columns is None:
+            return np.full(rows, self.usual_limit)
+        return self.by_group.of_rows(columns, self.usual_limit, rows=rows)
 
     def decide(self, probability: FloatArray, columns: Columns | None = None) -> Decided:
         """Decide for rows.
@@ -151,20 +267,38 @@ class DecisionRule:
             Calibrated, of the positive class.
         columns
             Those of the rule, numbers as floats with NaN for missing, others as objects with None; without them mean
-            worths decide.
+            worths and the usual limit decide.
         """
-        if self.outcomes is None:
-            return Decided((probability >= self.threshold).astype(np.int64), None)
-        worth, assumed = self.outcomes.of_rows(columns, rows=len(probability))
-        return Decided(worth.act(probability), assumed)
+        margin, assumed = self.margin(probability, columns)
+        return Decided((margin > self.limits(columns, rows=len(probability))).astype(np.int64), assumed)
 
     def state(self) -> dict[str, Any]:
-        return {"threshold": self.threshold, "outcomes": None if self.outcomes is None else self.outcomes.state()}
+        """As JSON."""
+        return {
+            "threshold": self.threshold,
+            "outcomes": None if self.outcomes is None else self.outcomes.state(),
+            "limit": self.limit,
+            "by_group": None if self.by_group is None else self.by_group.state(),
+        }
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any]) -> DecisionRule:
-        found = state["outcomes"]
-        return cls(threshold=state["threshold"], outcomes=None if found is None else OutcomeWorth.of_state(found))
+        """The rule that had this state; packages written before there were limits have none."""
+        outcomes, by_group = state["outcomes"], state.get("by_group")
+        return cls(
+            threshold=state["threshold"],
+            outcomes=None if outcomes is None else OutcomeWorth.of_state(outcomes),
+            limit=state.get("limit"),
+            by_group=None if by_group is None else GroupLimits.of_state(by_group),
+        )
+
+
+def _number_of_level(level: str) -> float:
+    """What a column of numbers, or of yes and no, has where its level is written so; NaN, which no value equals, if none."""
+    try:
+        return {"true": 1.0, "false": 0.0}[level] if level in {"true", "false"} else float(level)
+    except ValueError:
+        return float("nan")
 
 
 def decision_rule(spec: Spec, train: Dataset) -> DecisionRule:
@@ -195,6 +329,21 @@ def decision_rule(spec: Spec, train: Dataset) -> DecisionRule:
         return DecisionRule(threshold=threshold, outcomes=outcomes if outcomes.columns else None)
     # Acting pays at no probability, at all, or at low ones: no threshold says that; this one is for people to read.
     return DecisionRule(threshold=1.0 if if_not >= 0 else 0.0, outcomes=outcomes)
+
+
+def nothing_to_decide(spec: Spec, train: Dataset) -> str | None:
+    """In words, that the worth of outcomes asks for the same in every training row; None if it does not."""
+    known = outcome_worth(spec, train)
+    if known is None:
+        return None
+    outcomes = known.without({*spec.data.known_after_decision, train.target})
+    worth = outcomes.of_rows(train.expression_columns(outcomes.columns), rows=len(train)).worth
+    ends = np.stack([worth.gain_of_acting(np.full(len(train), p)) for p in (0.0, 1.0)])
+    if (ends.min(axis=0) >= 0).all():
+        return "acting pays in every row, whatever its probability is: act on all rows; no model is needed for that"
+    if (ends.max(axis=0) <= 0).all():
+        return "acting pays in no row, whatever its probability is: act on none; no model is needed for that"
+    return None
 
 
 def outcome_worth(spec: Spec, train: Dataset) -> OutcomeWorth | None:

@@ -17,6 +17,7 @@ from mlwright.features import Encoder, View
 from mlwright.models.calibration import Calibration
 from mlwright.models.decision import DecisionRule
 from mlwright.models.families import FAMILIES, FittedEstimator
+from mlwright.models.offset import Offset
 from mlwright.models.predictions import Predictions
 from mlwright.models.spread import Spread
 from mlwright.spec import Columns, Task
@@ -61,6 +62,8 @@ class Model:
         One per view that a member needs.
     rule
         Of a binary task: when the positive class is decided for.
+    offset
+        Of a regression where the spec says what errors cost: what is added so that they cost least.
     reference
         The summary of the training rows, for later comparison.
     facts
@@ -75,6 +78,7 @@ class Model:
     members: tuple[Member, ...]
     calibration: Calibration = field(default_factory=Calibration)
     rule: DecisionRule = field(default_factory=DecisionRule)
+    offset: Offset | None = None
     spread: Spread | None = None
     reference: TableSummary = field(default_factory=TableSummary, repr=False)
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -87,7 +91,7 @@ class Model:
     @property
     def threshold(self) -> float:
         """The probability from which the positive class is decided for; where outcomes differ by row, at their means."""
-        return self.rule.threshold
+        return self.rule.from_probability
 
     def predict(self, rows: Any) -> Predictions:
         """Answer for rows.
@@ -122,9 +126,10 @@ class Model:
             Those that the decision reads; without them mean worths of outcomes decide.
         """
         if self.task == "regression":
-            low, high = self.spread.interval(raw) if self.spread else (None, None)
+            value = self.offset.apply(raw) if self.offset else raw
+            low, high = self.spread.interval(value) if self.spread else (None, None)
             coverage = self.spread.coverage if self.spread else None
-            return Predictions(classes=(), prediction=raw, low=low, high=high, coverage=coverage)
+            return Predictions(classes=(), prediction=value, low=low, high=high, coverage=coverage)
         calibrated = self.calibration.apply(raw)
         if calibrated.ndim == 2:
             likeliest = calibrated.argmax(axis=1).astype(np.int64)

@@ -3,7 +3,7 @@
 ```
 model/
   manifest.json     format, versions, and the SHA-256 of every other file
-  model.json        task, classes, members with weights, calibration, decision rule, spread, facts
+  model.json        task, classes, members with weights, calibration, decision rule, offset, spread, facts
   schema.json       the columns that it reads, with levels and ranges
   encoders.json     the fitted steps of each view
   members/00/       the estimator's own files
@@ -43,10 +43,11 @@ from mlwright.models.decision import DecisionRule
 from mlwright.models.families import FAMILIES
 from mlwright.models.golden import golden_rows
 from mlwright.models.model import Member, Model
+from mlwright.models.offset import Offset
 from mlwright.models.spread import Spread
 
-#: 1 had a threshold where 2 has a decision rule.
-FORMAT_VERSION = 2
+#: 1 had a threshold where 2 has a decision rule; 3 has limits in that rule, and an offset.
+FORMAT_VERSION = 3
 _LIBRARIES = ("numpy", "pyarrow", "polars", "scipy")
 #: What the members of a family answer with, by the names under which it may be installed.
 _OF_FAMILY = {"catboost": ("catboost",), "xgboost": ("xgboost-cpu", "xgboost")}
@@ -145,6 +146,7 @@ def _read(folder: Path) -> Model:
         members=members,
         calibration=Calibration.of_state(state["calibration"]),
         rule=_rule(state),
+        offset=None if state.get("offset") is None else Offset.of_state(state["offset"]),
         spread=None if state["spread"] is None else Spread.of_state(state["spread"]),
         reference=TableSummary.of_state(read_json(folder / "reference.json")),
         facts=state["facts"],
@@ -165,6 +167,7 @@ def _model_state(model: Model) -> dict[str, Any]:
         "members": [{"family": m.family, "trial": m.trial, "weight": m.weight} for m in model.members],
         "calibration": model.calibration.state(),
         "rule": model.rule.state(),
+        "offset": None if model.offset is None else model.offset.state(),
         "spread": None if model.spread is None else model.spread.state(),
         "facts": dict(model.facts),
     }

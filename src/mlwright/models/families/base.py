@@ -138,6 +138,8 @@ class FitJob:
         When the fit must have ended; a family that can stop early stops then.
     monotonic
         For each feature 1, -1 or 0; empty if there are no such constraints.
+    quantile
+        Of a regression: the quantile of the target to fit, in (0, 1), by families that can; its mean if not given.
     """
 
     task: Task
@@ -150,6 +152,15 @@ class FitJob:
     validation: Rows | None = None
     settled: Settled | None = None
     monotonic: tuple[int, ...] = ()
+    quantile: float | None = None
+
+    @property
+    def leaf_quantile(self) -> float | None:
+        """The quantile that trees can fit: leaves are moved to it once a tree is grown, and that keeps no constraint.
+
+        With monotonic constraints LightGBM refuses, and what XGBoost makes breaks them.
+        """
+        return None if any(self.monotonic) else self.quantile
 
 
 class Compiled(Protocol):

@@ -200,6 +200,8 @@ def _parameters(job: FitJob) -> dict[str, Any]:
     }
     if job.task == "multiclass":
         parameters["num_class"] = job.n_classes
+    if job.leaf_quantile is not None:
+        parameters |= {"objective": "quantile", "metric": "quantile", "alpha": job.leaf_quantile}
     if any(job.monotonic):
         parameters |= {"monotone_constraints": list(job.monotonic), "monotone_constraints_method": "intermediate"}
     # Small tables would otherwise never form a group of a category that is large enough to split on.

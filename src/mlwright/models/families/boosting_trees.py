@@ -11,7 +11,7 @@ from mlwright._kernels.trees import LevelSplits, Link, Missing, Reading, Trees
 from mlwright.data.dataset import FloatArray, IntArray
 
 #: The objectives whose answers we know how to make of the sums, as they stand in the text.
-_LINKS = {"binary sigmoid:1": Link.SIGMOID, "regression": Link.IDENTITY}
+_LINKS = {"binary sigmoid:1": Link.SIGMOID, "regression": Link.IDENTITY, "quantile": Link.IDENTITY}
 # Bits of `decision_type`: a split on levels; missing goes left; then the kind of missing value.
 _ON_LEVELS, _DEFAULT_LEFT, _KIND_OF_MISSING = 1, 2, 2
 _ZERO_IS_MISSING, _NAN_IS_MISSING = 1, 2

@@ -17,7 +17,7 @@ from mlwright.models.families.single_rows import OneAndMany
 
 @dataclass(slots=True)
 class FittedConstant:
-    """The shares of the classes, or the mean."""
+    """The shares of the classes, or the mean or a quantile."""
 
     answer: list[float]
     settled: Settled = field(default_factory=dict)
@@ -61,6 +61,8 @@ class ConstantFamily:
     def fit(self, job: FitJob) -> FittedConstant:
         y, weight = job.rows.y, job.rows.weight
         if job.task == "regression":
+            if job.quantile is not None:
+                return FittedConstant([_quantile(y, weight, job.quantile)])
             return FittedConstant([float(np.average(y, weights=weight))])
         shares = np.bincount(y.astype(np.int64), weights=weight, minlength=job.n_classes)
         # One row more of each class: a share is never 0 only since no row was seen.
@@ -72,3 +74,10 @@ class ConstantFamily:
 
     def read(self, folder: Path) -> FittedConstant:
         return FittedConstant(read_json(folder / "constant.json")["answer"])
+
+
+def _quantile(y: FloatArray, weight: FloatArray | None, level: float) -> float:
+    """The least value that at least this share of the weight is not above."""
+    order = np.argsort(y, kind="stable")
+    below = np.cumsum(np.ones(len(y)) if weight is None else weight[order])
+    return float(y[order][min(int(np.searchsorted(below, level * below[-1])), len(y) - 1)])

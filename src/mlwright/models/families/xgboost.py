@@ -172,6 +172,9 @@ def _parameters(job: FitJob) -> dict[str, Any]:
     }
     if job.task == "multiclass":
         parameters["num_class"] = job.n_classes
+    if job.leaf_quantile is not None:
+        quantile = {"objective": "reg:quantileerror", "eval_metric": "quantile", "quantile_alpha": job.leaf_quantile}
+        parameters |= quantile
     if any(job.monotonic):
         parameters["monotone_constraints"] = tuple(job.monotonic)
     return parameters

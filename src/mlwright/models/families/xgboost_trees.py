@@ -10,7 +10,12 @@ import numpy as np
 from mlwright._kernels.trees import LevelSplits, Link, Missing, Reading, Trees
 from mlwright.data.dataset import FloatArray, IntArray
 
-_LINKS = {"binary:logistic": Link.SIGMOID, "multi:softprob": Link.SOFTMAX, "reg:squarederror": Link.IDENTITY}
+_LINKS = {
+    "binary:logistic": Link.SIGMOID,
+    "multi:softprob": Link.SOFTMAX,
+    "reg:squarederror": Link.IDENTITY,
+    "reg:quantileerror": Link.IDENTITY,
+}
 
 
 def read_trees(model: bytes | bytearray) -> Trees | None:
