@@ -103,7 +103,8 @@ def test_every_check_says_something_about_some_table() -> None:
         mail=pl.Series([f"p{i % 300}@example.org" for i in range(700)]),
         amount=pl.Series(["1e9" if i < 2 else f"{i % 90}.5" if i % 20 else "call us" for i in range(700)]),
     )
-    report = checked(frame, "bought", data={"id": "customer_id", "group": "household"}, split={"kind": "stratified"})
+    roles = {"id": "customer_id", "group": "household", "sensitive": ["household"]}
+    report = checked(frame, "bought", data=roles, split={"kind": "stratified"})
     said = {result.check for result in report}
     assert set(CHECKS) - said == {"left_out"}
     assert said - set(CHECKS) == {"conflicting_targets", "constants", "identifiers"}  # which two of them say more

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from mlwright.checks import columns, leaks, target
+from mlwright.checks import columns, leaks, proxies, target
 from mlwright.checks.context import CheckContext
 from mlwright.checks.report import CheckResult
 
@@ -31,5 +31,6 @@ CHECKS: dict[str, Check] = {
     "outliers": columns.outliers,
     "rare_levels": columns.rare_levels,
     "personal_data": columns.personal_data,
+    "proxies": proxies.proxies,
     "association": target.association,
 }

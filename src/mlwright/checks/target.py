@@ -9,12 +9,19 @@ from scipy.special import ndtri
 
 from mlwright.checks.context import CheckContext
 from mlwright.checks.report import CheckResult
-from mlwright.data.dataset import FloatArray, IntArray
-from mlwright.statistics import Association, associate, benjamini_hochberg, metric_named
+from mlwright.data.dataset import FloatArray
+from mlwright.statistics import (
+    Association,
+    associate,
+    benjamini_hochberg,
+    confident_disagreement,
+    noise_floor,
+    required_metrics,
+)
 
 _RARE_SHARE = 0.05
 _RARE_ROWS = 50
-#: Among the surest predictions so many may be wrong before labels are doubted; see _noise_floor.
+#: Among the surest predictions so many may be wrong before labels are doubted; see noise_floor.
 _FLOOR = 0.03
 _TELLING = 0.85
 _SHOWN = 50
@@ -55,8 +62,8 @@ def label_errors(context: CheckContext) -> Iterator[CheckResult]:
     probabilities = _both_classes(context.quick.prediction)
     given = probabilities[np.arange(len(y)), y]
     doubtful = np.argsort(given, kind="stable")[:_SHOWN]
-    flagged = _confident_disagreement(probabilities, y)
-    floor = _noise_floor(probabilities, y)
+    flagged = confident_disagreement(probabilities, y)
+    floor = noise_floor(probabilities, y)
     rows = context.split.train_rows[context.sampled[doubtful]]
     # Where classes cannot be told apart well, contradicted labels are as likely the fault of missing features.
     suspicious = floor is not None and floor > _FLOOR and context.quick.score > _TELLING
@@ -82,38 +89,12 @@ def _both_classes(prediction: FloatArray) -> FloatArray:
     return prediction if prediction.ndim == 2 else np.column_stack([1 - prediction, prediction])
 
 
-def _confident_disagreement(probabilities: FloatArray, y: IntArray) -> np.ndarray:
-    """Rows that another class claims with at least the certainty that it has of its own rows."""
-    n_classes = probabilities.shape[1]
-    own = np.array([probabilities[y == k, k].mean() if (y == k).any() else np.inf for k in range(n_classes)])
-    claimed = np.where(probabilities >= own, probabilities, -1.0)
-    likely = claimed.argmax(axis=1)
-    return np.asarray((claimed.max(axis=1) > 0) & (likely != y))
-
-
-def _noise_floor(probabilities: FloatArray, y: IntArray) -> float | None:
-    """The least share of contradicted classes among the 2 % of rows that are surest for one class.
-
-    Where a class can be told at all, its surest rows should be right; if even they are contradicted in every class, the
-    given classes are wrong in about that share.
-    """
-    floors = []
-    for k in range(probabilities.shape[1]):
-        if (y == k).sum() < 50:
-            continue
-        surest = np.argsort(-probabilities[:, k], kind="stable")[: max(int(0.02 * len(y)), 50)]
-        floors.append(float((y[surest] != k).mean()))
-    return min(floors) if floors else None
-
-
 def sample_size(context: CheckContext) -> Iterator[CheckResult]:
     """Whether the test is large enough for what is asked."""
     y, n = context.split.dataset.y[context.split.test_rows], len(context.split.test_rows)
     requirements = [r for r in context.spec.requirements if r.on == "overall"]
-    for number, requirement in enumerate(context.spec.requirements):
-        metric_named(
-            requirement.metric, context.dataset.task, where=context.spec.where("requirements", number, "metric")
-        )
+    # Any share will do here: it is asked whether each of them can be measured, not at what.
+    required_metrics(context.spec, context.dataset.task, share=1.0 if context.spec.decision.capacity else None)
     for requirement in requirements:
         half = _half_width(requirement.metric, y, context.dataset.task, z=float(ndtri(requirement.confidence)))
         if half is None:
