@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def test_rows_with_a_missing_value_are_not_in_the_slice() -> None:
 def test_of_too_few_rows_nothing_is_said(on: str) -> None:
     result = judged(accurate(200, 200), min=0.5, on=on)
     assert (result.outcome, result.value, result.interval) == ("undecided", None, None)
-    assert f"only {result.n} test rows; at least 20 are needed" in result.reason
+    assert f"only {result.n} test rows where {on}; at least 20 are needed" in result.reason
 
 
 def test_undecided_says_about_how_many_rows_would_decide() -> None:
@@ -131,6 +132,22 @@ def test_groups_count_and_not_their_rows() -> None:
     grouped = told(columns, p, drawn, data={"group": "g", "positive_class": "yes"})
     assert judged(single, min=0.82).outcome == "met"
     assert judged(grouped, min=0.82).outcome == "undecided"
+
+
+def test_undecided_says_about_how_many_more_labelled_rows_that_takes() -> None:
+    spec = spec_for("y", requirements=[{"id": "R1", "metric": "accuracy", "min": 0.8}])
+    (result,) = judge_requirements(spec, *accurate(164, 200), seed=0, labelled=1000)
+    assert result.rows_needed is not None
+    assert result.labels_needed == round(1000 * (result.rows_needed / 200 - 1))
+    (decided,) = judge_requirements(spec, *accurate(195, 200), seed=0, labelled=1000)
+    assert decided.labels_needed is None
+
+
+def test_rows_of_one_class_say_why_nothing_can_be_computed() -> None:
+    dataset, scored = accurate(60, 120)
+    one_class = judged((dataset, replace(scored, target=np.zeros(120))), metric="roc_auc", min=0.7)
+    assert one_class.outcome == "undecided"
+    assert "all of them are of one class" in one_class.reason
 
 
 def test_a_metric_that_does_not_fit_the_task_is_an_error_with_its_place() -> None:

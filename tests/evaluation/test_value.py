@@ -12,9 +12,18 @@ import pytest
 from tests.models.made import made
 from tests.support import spec_for
 
-from mlwright.evaluation import DecisionValue, Evaluation, evaluate, scored_rows, value_of_decisions
-from mlwright.models import decision_rule
+from mlwright.evaluation import (
+    DecisionValue,
+    Evaluation,
+    capacity_use,
+    evaluate,
+    profit_curve,
+    scored_rows,
+    value_of_decisions,
+)
+from mlwright.models import CapacityShare, capacity_share, decision_rule, outcome_worth, within_capacity
 from mlwright.spec import Spec
+from mlwright.statistics import Scored, Worth, mean_interval
 
 VALUES = {"true_positive": "2 * visits", "false_positive": -5, "false_negative": -1}
 
@@ -107,3 +116,107 @@ def test_it_is_part_of_an_evaluation_its_evidence_and_its_json() -> None:
     assert Evaluation.of_state(state) == found
     del state["value"]
     assert Evaluation.of_state(state).value is None
+
+
+# A capacity on the test rows, money as a requirement, and the profit curve.
+
+
+def limited(spec: Spec) -> Any:
+    """The made model with the rule of the spec within its capacity."""
+    one = made("binary")
+    train, rule = one.split.train, decision_rule(spec, one.split.train)
+    share = capacity_share(spec, train)
+    assert share is not None
+    p = one.model.predict(train).prediction
+    columns, outcomes = train.expression_columns(rule.columns), outcome_worth(spec, train)
+    rule, _ = within_capacity(rule, share, p, columns, outcomes=outcomes)
+    return replace(one.model, rule=rule)
+
+
+def test_an_evaluation_says_what_the_capacity_came_to_and_judges_what_is_required_of_money_and_of_the_top() -> None:
+    one = made("binary")
+    asked = [
+        {"id": "R1", "metric": "value", "min": -1000},
+        {"id": "R2", "metric": "value_per_period", "min": 10_000},
+        {"id": "R3", "metric": "lift_at_top", "min": 0.1},
+        {"id": "R4", "metric": "precision_at_recall", "at": 0.5, "min": 0.01, "on": "visits > 2"},
+        {"id": "R5", "metric": "value", "min": 0, "on": "visits > 1000"},
+    ]
+    decision = {"values": VALUES, "currency": "EUR", "capacity": "20%", "volume": {"count": 200, "per": "week"}}
+    spec = spec_for("bought", data={"id": "customer_id"}, decision=decision, requirements=asked)
+    model, test = limited(spec), one.split.test
+    found = evaluate(model, one.split, spec, baselines={}, seed=0)
+    decided = model.predict(test).decision == 1
+    positive = test.y == 1
+    assert found.capacity is not None
+    assert found.capacity.share == 0.2
+    scores = {score.name: score.value for score in found.capacity.scores}
+    assert scores["acted_share"] == pytest.approx(decided.mean())
+    assert scores["precision"] == pytest.approx(positive[decided].mean())
+    assert scores["recall"] == pytest.approx(decided[positive].mean())
+    assert scores["lift"] == pytest.approx(positive[decided].mean() / positive.mean())
+    assert found.value is not None
+    results = {result.id: result for result in found.requirements}
+    assert results["R1"].value == pytest.approx(found.value.per_row)
+    assert results["R1"].outcome == "met"
+    assert results["R2"].value == pytest.approx(found.value.per_period)
+    assert results["R2"].outcome == "not met"
+    assert results["R3"].sentence() == "lift of the top 20 % at least 0.1"
+    assert results["R4"].sentence() == "precision at a recall of 50 % where visits > 2 at least 0.01"
+    assert (results["R5"].outcome, results["R5"].n) == ("undecided", 0)
+    assert "only 0 test rows where visits > 1000" in results["R5"].reason
+    evidence = {record.id: record for record in found.evidence()}
+    assert evidence["capacity.lift"].value == scores["lift"]
+    assert evidence["capacity.acted_share"].interval is not None
+    assert {"value.blind.gain", "requirements.R3.lift_at_top"} <= set(evidence)
+    state = json.loads(json.dumps(found.state()))
+    assert Evaluation.of_state(state) == found
+    assert found.curves.profit is not None
+    assert found.curves.profit.capacity == 0.2
+    assert found.curves.profit.earned == pytest.approx(found.value.per_row)
+
+
+def test_a_capacity_that_lets_nobody_be_acted_on_has_no_precision() -> None:
+    share = CapacityShare(share=0.1, wanted=0.1)
+    target = np.arange(40) % 2
+    scored = Scored(target=target.astype(float), prediction=np.full(40, 0.5), decision=np.zeros(40, dtype=np.int64))
+    use = capacity_use(share, scored, seed=0)
+    assert use is not None
+    assert (use.score("acted_share").value, use.score("precision").value, use.score("lift").value) == (0.0, None, None)
+    assert capacity_use(None, scored, seed=0) is None
+    assert use.note is None
+    many = capacity_use(share, replace(scored, decision=np.arange(40) % 2), seed=0)
+    assert many is not None
+    assert "more than the capacity" in (many.note or "")
+
+
+def test_the_profit_curve_goes_from_acting_on_none_to_acting_on_all_through_the_best_rows() -> None:
+    rng = np.random.default_rng(0)
+    margin, target = rng.normal(size=1000), (rng.random(1000) < 0.3).astype(float)
+    one = np.ones(1000)
+    worth = Worth(true_positive=9 * one, false_positive=-4 * one, false_negative=-1 * one, true_negative=0 * one)
+    scored = Scored(target=target, prediction=margin, decision=(margin > 0.5).astype(np.int64))
+    curve = profit_curve(margin, worth, scored, currency="EUR", capacity=0.2)
+    assert (curve.points[0].share, curve.points[-1].share) == (0.0, 1.0)
+    assert curve.points[0].value == pytest.approx(worth.earned(target, np.zeros(1000, dtype=np.int64)).mean())
+    assert curve.points[-1].value == pytest.approx(worth.earned(target, np.ones(1000, dtype=np.int64)).mean())
+    order = np.argsort(-margin)
+    for point in curve.points:
+        acts = np.zeros(1000, dtype=np.int64)
+        acts[order[: round(1000 * point.share)]] = 1
+        earned = worth.earned(target, acts)
+        interval = mean_interval(earned, confidence=0.9)
+        assert point.value == pytest.approx(earned.mean())
+        assert (point.low, point.high) == pytest.approx((interval.low, interval.high))
+    assert curve.earned == pytest.approx(worth.earned(target, (margin > 0.5).astype(np.int64)).mean())
+    assert curve.acted == pytest.approx((margin > 0.5).mean())
+
+
+def test_rows_that_are_alike_are_one_step_of_the_profit_curve() -> None:
+    one = np.ones(30)
+    worth = Worth(true_positive=2 * one, false_positive=-1 * one, false_negative=0 * one, true_negative=0 * one)
+    scored = Scored(target=np.tile([0.0, 1.0], 15), prediction=np.full(30, 0.5), weight=np.arange(30.0))
+    curve = profit_curve(np.repeat([2.0, 1.0], 15), worth, scored, currency="EUR")
+    assert [point.share for point in curve.points] == pytest.approx(
+        [0.0, np.arange(15).sum() / np.arange(30).sum(), 1.0]
+    )

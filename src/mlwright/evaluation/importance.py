@@ -62,7 +62,8 @@ def permutation_importances(model: Model, test: Dataset, scored: Scored, *, seed
             with _shuffled(made, rng.permutation(len(rows))):
                 answer = model.answer(model.combined(matrices))
             after = row_losses(
-                test.task, Scored(target=truth.target, prediction=answer.prediction, weight=truth.weight)
+                test.task,
+                Scored(target=truth.target, prediction=answer.prediction, weight=truth.weight, cost=truth.cost),
             )
             increase += (after - before) / _REPEATS
         error = float(increase.std(ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else 0.0

@@ -11,7 +11,7 @@ import numpy as np
 from mlwright.core import Evidence, Interval, MlwrightError, bounded, finite, named_rng
 from mlwright.data import Dataset
 from mlwright.spec import Requirement, Spec
-from mlwright.statistics import METRICS, Metric, Scored, metric_named, score_with_interval
+from mlwright.statistics import METRICS, Metric, Scored, required_metrics, score_with_interval
 
 Outcome = Literal["met", "not met", "undecided"]
 _LEAST_ROWS = 20
@@ -25,8 +25,14 @@ class RequirementResult:
     ----------
     interval
         Two-sided, so wide that each of its ends is a one-sided bound at the confidence that was asked.
+    at
+        The level that the metric is measured at, where it has one.
+    title
+        Of the metric at its level; empty where an earlier version wrote the result.
     rows_needed
         About how many test rows would decide it, if the score stays where it is.
+    labels_needed
+        About how many more labelled rows that takes, if as large a share of them is used for the test.
     """
 
     id: str
@@ -43,12 +49,14 @@ class RequirementResult:
     n: int
     reason: str
     rows_needed: int | None = None
+    at: float | None = None
+    title: str = ""
+    labels_needed: int | None = None
 
     def sentence(self) -> str:
         """What was asked, in words."""
         where = "" if self.on == "overall" else f" where {self.on}"
-        title = METRICS[self.metric].title
-        return f"{title}{where} {'at least' if self.at_least else 'at most'} {self.bound:g}"
+        return f"{self.title or METRICS[self.metric].title}{where} {'at least' if self.at_least else 'at most'} {self.bound:g}"
 
     def evidence(self) -> list[Evidence]:
         """The score with its interval, and the outcome."""
@@ -89,17 +97,39 @@ class RequirementsNotMet(MlwrightError):
         )
 
 
-def judge_requirements(spec: Spec, test: Dataset, scored: Scored, *, seed: int) -> list[RequirementResult]:
-    """Judge every requirement of the spec on the test rows."""
+def judge_requirements(
+    spec: Spec, test: Dataset, scored: Scored, *, seed: int, share: float | None = None, labelled: int | None = None
+) -> list[RequirementResult]:
+    """Judge every requirement of the spec on the test rows.
+
+    Parameters
+    ----------
+    scored
+        With what the decisions earned, where a requirement is about that.
+    share
+        Of the rows that the capacity allows to act on: the level of metrics at the top that name none.
+    labelled
+        How many labelled rows there are in all; without it nothing is said about how many more there should be.
+
+    Raises
+    ------
+    MetricUnknown, LevelMissing, MoneyMissing
+        If a requirement cannot be measured.
+    """
     return [
-        _judge(requirement, number, spec, test, scored, seed) for number, requirement in enumerate(spec.requirements)
+        _judge(requirement, metric, test, scored, seed, labelled)
+        for requirement, metric in zip(spec.requirements, required_metrics(spec, test.task, share=share), strict=True)
     ]
 
 
 def _judge(
-    requirement: Requirement, number: int, spec: Spec, test: Dataset, scored: Scored, seed: int
+    requirement: Requirement,
+    metric: Metric,
+    test: Dataset,
+    scored: Scored,
+    seed: int,
+    labelled: int | None,
 ) -> RequirementResult:
-    metric = metric_named(requirement.metric, test.task, where=spec.where("requirements", number, "metric"))
     bound = requirement.min if requirement.min is not None else requirement.max
     assert bound is not None
     condition = requirement.condition
@@ -112,7 +142,7 @@ def _judge(
     value: float | None = None
     interval, needed = None, None
     if n < _LEAST_ROWS:
-        outcome, reason = "undecided", f"only {n} test rows; at least {_LEAST_ROWS} are needed to say anything"
+        outcome, reason = "undecided", _too_few(n, requirement.on)
     else:
         found = score_with_interval(
             metric,
@@ -122,8 +152,11 @@ def _judge(
         )
         value, interval, reason = finite(found.value), bounded(found.interval), found.method
         outcome = _outcome(interval, bound, at_least)
+        if value is None:
+            reason = f"{metric.title} cannot be computed on these {n} rows: {_why_not(scored)}"
         if outcome == "undecided" and interval is not None and value is not None:
             needed = _rows_needed(value, interval, bound, n, metric)
+    more = None if needed is None or labelled is None else max(round(labelled * (needed / n - 1)), 0)
     return RequirementResult(
         id=requirement.id,
         metric=requirement.metric,
@@ -139,7 +172,23 @@ def _judge(
         n=n,
         reason=reason,
         rows_needed=needed,
+        at=requirement.at,
+        title=metric.title,
+        labels_needed=more,
     )
+
+
+def _too_few(n: int, on: str) -> str:
+    where = "" if on == "overall" else f" where {on}"
+    return f"only {n} test rows{where}; at least {_LEAST_ROWS} are needed to say anything"
+
+
+def _why_not(scored: Scored) -> str:
+    if not scored.counts:
+        return "none of them has a weight"
+    if scored.prediction.ndim == 1 and len(np.unique(scored.target)) == 1:
+        return "all of them are of one class"
+    return "what it divides by is 0"
 
 
 def _outcome(interval: Interval | None, bound: float, at_least: bool) -> Outcome:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlwright.core import Evidence, Interval, bounded, finite, named_rng
 from mlwright.spec import Task
-from mlwright.statistics import Comparison, Scored, compare, default_metrics, score_with_interval
+from mlwright.statistics import METRICS, Comparison, Scored, compare, default_metrics, score_with_interval
 
 CONFIDENCE = 0.95
 
@@ -59,18 +59,18 @@ class MetricScore:
 def score_all(task: Task, scored: Scored, baselines: Mapping[str, Scored], *, seed: int) -> list[MetricScore]:
     """Score by every metric of the task."""
     return [
-        _score(metric.name, task, scored, baselines, seed)
-        for metric in default_metrics(task, with_interval=scored.low is not None)
+        _score(metric.name, scored, baselines, seed)
+        for metric in default_metrics(task, with_interval=scored.low is not None, with_cost=scored.cost is not None)
     ]
 
 
-def _score(name: str, task: Task, scored: Scored, baselines: Mapping[str, Scored], seed: int) -> MetricScore:
-    metric = next(m for m in default_metrics(task, with_interval=True) if m.name == name)
+def _score(name: str, scored: Scored, baselines: Mapping[str, Scored], seed: int) -> MetricScore:
+    metric = METRICS[name]
     own = score_with_interval(metric, scored, rng=named_rng(seed, "interval", name), confidence=CONFIDENCE)
     beside: Sequence[BaselineScore] = (
         ()
         if metric.needs_interval
-        else [_beside(name, task, scored, other, baseline, seed) for baseline, other in baselines.items()]
+        else [_beside(name, scored, other, baseline, seed) for baseline, other in baselines.items()]
     )
     return MetricScore(
         metric=name,
@@ -84,8 +84,8 @@ def _score(name: str, task: Task, scored: Scored, baselines: Mapping[str, Scored
     )
 
 
-def _beside(name: str, task: Task, scored: Scored, other: Scored, baseline: str, seed: int) -> BaselineScore:
-    metric = next(m for m in default_metrics(task) if m.name == name)
+def _beside(name: str, scored: Scored, other: Scored, baseline: str, seed: int) -> BaselineScore:
+    metric = METRICS[name]
     found: Comparison = compare(
         metric, scored, other, rng=named_rng(seed, "comparison", name, baseline), confidence=CONFIDENCE
     )

@@ -15,7 +15,7 @@ from mlwright.core import Evidence, Interval, finite, named_rng
 from mlwright.data import Dataset
 from mlwright.data.dataset import FloatArray, IntArray
 from mlwright.spec import Task
-from mlwright.statistics import METRICS, Scored, score_with_interval
+from mlwright.statistics import METRICS, Scored, objective_of, score_with_interval
 
 _LEAST_ROWS = 30
 _MOST_LEVELS = 12
@@ -79,14 +79,16 @@ class _Atom:
 
 
 def row_losses(task: Task, scored: Scored) -> FloatArray:
-    """The loss of each row by the task's proper score, shape (n_rows,)."""
-    metric = METRICS["rmse" if task == "regression" else "log_loss"]
+    """The loss of each row, shape (n_rows,): what its error costs, if that is known, else by the task's proper score."""
+    metric = objective_of(task, with_cost=scored.cost is not None)
     assert metric.per_row is not None
     return metric.per_row(scored)
 
 
-def main_metric(task: Task) -> str:
+def main_metric(task: Task, *, with_cost: bool = False) -> str:
     """The metric that a slice is shown by."""
+    if with_cost:
+        return "error_cost"
     return {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}[task]
 
 
@@ -150,7 +152,7 @@ def _described(
     scored: Scored,
     seed: int,
 ) -> SliceResult:
-    name = main_metric(test.task)
+    name = main_metric(test.task, with_cost=scored.cost is not None)
     found = score_with_interval(METRICS[name], scored.take(rows), rng=named_rng(seed, "slice", condition))
     return SliceResult(
         condition=condition,

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlwright.core import Evidence, Interval, bounded, finite, named_rng
 from mlwright.data import Split
-from mlwright.data.dataset import FloatArray, IntArray
-from mlwright.models import Predictions, outcome_worth
+from mlwright.data.dataset import FloatArray
+from mlwright.models import Predictions, capacity_share, outcome_worth
+from mlwright.search import Alternative, alternatives
 from mlwright.spec import Spec
-from mlwright.statistics import Scored, mean_value
+from mlwright.statistics import Scored, Worth, mean_value
+
+BoolArray = NDArray[np.bool_]
 
 CONFIDENCE = 0.95
-#: Other ways to decide, by the names that their evidence has.
-TITLES = {
-    "act_on_all": "act on all rows",
-    "act_on_none": "act on none",
-    "half": "act from a probability of a half",
-    "current_process": "the current process",
-}
-_USES_MODEL = "half"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alternative:
-    """Another way to decide on the same rows, and how much more the model's decisions were worth per row."""
-
-    name: str
-    per_row: float | None
-    gain: float | None
-    gain_interval: Interval | None
-
-    @property
-    def title(self) -> str:
-        return TITLES[self.name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +52,8 @@ class DecisionValue:
 
     @property
     def best_without_model(self) -> Alternative:
-        """Of the ways to decide that need no model, the one that was worth most."""
-        without = [one for one in self.alternatives if one.name != _USES_MODEL]
+        """Of the possible ways to decide that need no model, the one that was worth most."""
+        without = [one for one in self.alternatives if not one.uses_model and one.possible]
         return max(without, key=lambda one: -np.inf if one.per_row is None else one.per_row)
 
     def evidence(self) -> Iterator[Evidence]:
@@ -107,25 +90,19 @@ class DecisionValue:
                 unit=self.currency,
             )
         for one in self.alternatives:
-            base = f"value.{one.name}"
-            yield Evidence(
-                id=f"{base}.per_row", value=one.per_row, method=one.title, rows=rows, n=self.n, unit=self.currency
-            )
-            yield Evidence(
-                id=f"{base}.gain",
-                value=one.gain,
-                interval=one.gain_interval,
-                method=f"how much more the model's decisions are worth per row, paired; {self.method}",
-                rows=rows,
-                n=self.n,
-                unit=self.currency,
-            )
+            yield from one.evidence("value", rows=rows, n=self.n, unit=self.currency, method=self.method)
 
 
-def value_of_decisions(
-    predictions: Predictions, scored: Scored, split: Split, spec: Spec, *, seed: int
-) -> DecisionValue | None:
-    """Value the decisions on the test rows; None if the spec does not say what outcomes are worth.
+class Earned(NamedTuple):
+    """The worth of outcomes in the test rows, where a mean of the training rows stands in, and what each row was worth."""
+
+    worth: Worth
+    assumed: BoolArray
+    earned: FloatArray
+
+
+def earned_on_test(predictions: Predictions, split: Split, spec: Spec) -> Earned | None:
+    """What the decision on each test row was worth; None if the spec does not say what outcomes are worth.
 
     Worths that are known only after the decision count here as they turned out; the decision had only their means.
     """
@@ -136,25 +113,32 @@ def value_of_decisions(
     worth, assumed = outcomes.of_rows(test.expression_columns(outcomes.columns), rows=len(test))
     if predictions.assumed is not None:
         assumed = assumed | predictions.assumed
-    earned = worth.earned(scored.target, predictions.decision)
+    return Earned(worth, assumed, worth.earned(test.y, predictions.decision))
+
+
+def value_of_decisions(
+    predictions: Predictions, scored: Scored, split: Split, spec: Spec, *, seed: int
+) -> DecisionValue | None:
+    """Value the decisions on the test rows; None if the spec does not say what outcomes are worth."""
+    found = earned_on_test(predictions, split, spec)
+    if found is None or predictions.decision is None:
+        return None
+    test, share = split.test, capacity_share(spec, split.train)
 
     def mean(amounts: FloatArray, *purpose: str) -> tuple[float, Interval | None, str]:
         rng = named_rng(seed, "value", *purpose)
         return mean_value(amounts, weight=scored.weight, group=scored.group, rng=rng, confidence=CONFIDENCE)
 
-    per_row, interval, method = mean(earned)
-    alternatives = []
-    for name, decision in _other_decisions(predictions, split, spec).items():
-        other = worth.earned(scored.target, decision)
-        gain, gain_interval, _ = mean(earned - other, name)
-        alternatives.append(
-            Alternative(
-                name=name,
-                per_row=finite(scored.mean(other)),
-                gain=finite(gain),
-                gain_interval=bounded(gain_interval),
-            )
-        )
+    per_row, interval, method = mean(found.earned)
+    beside = alternatives(
+        found.earned,
+        scored,
+        test,
+        spec,
+        worth=found.worth,
+        share=None if share is None else share.share,
+        mean=mean,
+    )
     volume = spec.decision.volume
     return DecisionValue(
         currency=spec.decision.currency,
@@ -163,23 +147,9 @@ def value_of_decisions(
         interval=bounded(interval),
         total=finite(per_row * (len(test) if scored.weight is None else float(scored.weight.sum()))),
         acted=finite(scored.mean(predictions.decision.astype(np.float64))),
-        assumed=int(assumed.sum()),
-        alternatives=tuple(alternatives),
+        assumed=int(found.assumed.sum()),
+        alternatives=beside,
         method=method,
         per_period=None if volume is None else finite(per_row * volume.count),
         period=None if volume is None else volume.per,
     )
-
-
-def _other_decisions(predictions: Predictions, split: Split, spec: Spec) -> dict[str, IntArray]:
-    n = len(predictions)
-    listed = {
-        "act_on_all": np.ones(n, dtype=np.int64),
-        "act_on_none": np.zeros(n, dtype=np.int64),
-        "half": (predictions.prediction >= 0.5).astype(np.int64),
-    }
-    process = spec.decision.current_process
-    if process is not None:
-        found = process.evaluate(split.test.expression_columns(process.columns), rows=n)
-        listed["current_process"] = found.astype(bool).astype(np.int64)
-    return listed

@@ -9,29 +9,35 @@ from typing import NamedTuple
 
 from mlwright.core import Deadline, MlwrightError, Progress, named_rng, named_seed, silent, stage
 from mlwright.data import Column, Dataset, Schema, TableSummary, plan_split
+from mlwright.data.dataset import FloatArray
 from mlwright.features import Encoder, Matrix, View, fit_encoder
 from mlwright.models import (
     FAMILIES,
     Calibration,
+    ErrorCost,
     FitJob,
     Member,
     Model,
+    Offset,
     Rows,
-    decision_rule,
+    error_cost,
     fit_calibration,
+    fit_offset,
     fit_spread,
     one_blas_thread,
     weights_of,
+    with_group_limits,
 )
 from mlwright.search.ensemble import Ensemble, choose_members, ensemble_of
 from mlwright.search.executor import Executor, Threads
-from mlwright.search.folds import monotonic_signs, patience, rows_of
+from mlwright.search.folds import compared_rows, monotonic_signs, patience
 from mlwright.search.in_time import in_time
 from mlwright.search.limits import within_limits
-from mlwright.search.portfolio import eligible
 from mlwright.search.trials import Trials
+from mlwright.search.value import fitted_rule
 from mlwright.spec import Spec
-from mlwright.statistics import METRICS
+from mlwright.statistics import METRICS, Scored, objective_of
+from mlwright.translation import eligible
 
 #: Of what is left when the refits begin, for what comes after them.
 _FINISHING = 0.15
@@ -97,7 +103,7 @@ def _assembled(
     objective = METRICS[trials.objective]
     deadline = deadline or Deadline.after(spec.budget.seconds)
     with stage("fit", progress) as report, one_blas_thread():
-        ensemble = choose_members(trials, rows_of(train, trials.rows), objective)
+        ensemble = choose_members(trials, compared_rows(train, trials.rows, spec), objective)
         report.advance(f"fitting on all {len(train):,} rows: {ensemble.describe()}")
         encoders, members = _fit_members(
             ensemble, trials, train, spec, seed, deadline, executor or Threads(spec.budget.workers)
@@ -109,7 +115,8 @@ def _model_of(
     encoders: Mapping[View, Encoder], trials: Trials, train: Dataset, spec: Spec, seed: int, members: tuple[Member, ...]
 ) -> Model:
     """The model of fitted members, calibrated on what their trials said out of fold."""
-    out_of_fold = rows_of(train, trials.rows)
+    cost = error_cost(spec, train)
+    out_of_fold = compared_rows(train, trials.rows, spec)
     ensemble = ensemble_of(trials, weights_of(members), out_of_fold, METRICS[trials.objective])
     predictions = ensemble.predictions[trials.rows]
     calibration = Calibration()
@@ -117,9 +124,13 @@ def _model_of(
         calibration = fit_calibration(
             predictions, out_of_fold.target, weight=out_of_fold.weight, rng=named_rng(seed, "calibration")
         )
+    offset = None if cost is None else _offset(cost, train, spec, trials, out_of_fold, predictions)
+    moved = predictions if offset is None else offset.apply(predictions)
     summary = train.summary()
     views = {member.view for member in members}
-    rule = decision_rule(spec, train)
+    calibrated = calibration.apply(predictions)
+    rule, capacity = fitted_rule(spec, train, trials.rows, calibrated)
+    rule = with_group_limits(rule, calibrated, spec, train.take(trials.rows))
     encoded = {name for view in views for name in encoders[view].columns}
     read = [name for name in train.schema.names if name in encoded or name in rule.columns]
     # Golden rows are drawn from the reference, and an identifier there would be somebody's.
@@ -133,7 +144,8 @@ def _model_of(
         members=members,
         calibration=calibration,
         rule=rule,
-        spread=fit_spread(predictions, out_of_fold.target) if train.task == "regression" else None,
+        offset=offset,
+        spread=fit_spread(moved, out_of_fold.target) if train.task == "regression" else None,
         reference=TableSummary(rows=summary.rows, columns={name: summary[name] for name in [*described, train.target]}),
         facts={
             "project": spec.project.name,
@@ -143,7 +155,26 @@ def _model_of(
             "data_fingerprint": train.fingerprint,
             "objective": trials.objective,
             "out_of_fold_score": ensemble.score,
+            **({} if cost is None else {"error_cost": str(cost.expression)}),
+            **({} if capacity is None else {"capacity": capacity.state()}),
         },
+    )
+
+
+def _offset(
+    cost: ErrorCost, train: Dataset, spec: Spec, trials: Trials, out_of_fold: Scored, predictions: FloatArray
+) -> Offset | None:
+    """What moves the answers to where errors cost least; the mean is there already where they cost by their square."""
+    if cost.kind == "squared":
+        return None
+    of_rows = cost.of_training_rows(train).take(trials.rows)
+    return fit_offset(
+        predictions,
+        out_of_fold.target,
+        of_rows,
+        weight=out_of_fold.weight,
+        group=out_of_fold.group,
+        in_bands=not spec.constraints.monotonic,
     )
 
 
@@ -171,6 +202,9 @@ def _fit_members(
         view: fit_encoder(train, view, seed=seed, groups_recur=recur) for view in views
     }
 
+    cost = error_cost(spec, train)
+    weight = train.weight if cost is None else cost.fit_weight(train)
+
     def fit(refit: _Refit) -> Member | Exception:
         trial = trials[refit.trial]
         family = FAMILIES[trial.family]
@@ -178,12 +212,13 @@ def _fit_members(
         job = FitJob(
             task=train.task,
             n_classes=max(len(train.classes), 1),
-            rows=Rows(matrix=matrix, y=train.y, weight=train.weight),
+            rows=Rows(matrix=matrix, y=train.y, weight=weight),
             parameters=trial.parameters,
             seed=named_seed(seed, "refit", refit.trial, refit.number),
             deadline=until,
             settled=trial.settled,
             monotonic=monotonic_signs(matrix, train, spec.constraints.monotonic),
+            quantile=None if cost is None else cost.quantile,
         )
         try:
             estimator = in_time(patience(until), family.fit, job)
@@ -262,4 +297,15 @@ def baseline_models(trials: Trials, train: Dataset, spec: Spec, *, seed: int) ->
                 fit_share=trials.fit_share,
             )
             listed[name] = _assembled(only, train, spec, seed)
-    return listed
+    return listed | _mean_model(trials, train, spec, seed)
+
+
+def _mean_model(trials: Trials, train: Dataset, spec: Spec, seed: int) -> dict[str, Model]:
+    """Where errors cost other than by their square: the first boosted candidate, fitted and answering as if they did not."""
+    cost = error_cost(spec, train)
+    boosted = next((trial for trial in trials.usable if trial.family == "lightgbm"), None)
+    if cost is None or cost.kind == "squared" or boosted is None:
+        return {}
+    plain = spec.but(decision=spec.decision.model_copy(update={"error_cost": None}))
+    only = replace(trials, trials=(boosted,), objective=objective_of(train.task).name)
+    return {"mean": _assembled(only, train, plain, seed)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -83,9 +83,7 @@ def _of(trial: Trial) -> FloatArray:
 
 
 def _score(prediction: FloatArray, scored: Scored, objective: Metric) -> float:
-    return objective.compute(
-        Scored(target=scored.target, prediction=prediction, weight=scored.weight, group=scored.group)
-    )
+    return objective.compute(replace(scored, prediction=prediction))
 
 
 def _loss(score: float | None, objective: Metric) -> float:

@@ -15,12 +15,13 @@ from mlwright.core import Deadline, MlwrightError, named_seed
 from mlwright.data import Dataset, Fold
 from mlwright.data.dataset import FloatArray
 from mlwright.features import Matrix, View, fit_encoder
-from mlwright.models import EstimatorFamily, FitJob, FittedEstimator, Parameters, Rows, Settled
+from mlwright.models import ErrorCost, EstimatorFamily, FitJob, FittedEstimator, Parameters, Rows, Settled, error_cost
 from mlwright.search.executor import Executor
 from mlwright.search.in_time import in_time
 from mlwright.search.tempo import Stopwatch, Tempo
 from mlwright.search.trials import Status, Trial
-from mlwright.statistics import Metric, Scored
+from mlwright.spec import Spec
+from mlwright.statistics import Metric, RowCost, Scored
 
 
 class EncodedFolds:
@@ -32,6 +33,8 @@ class EncodedFolds:
         How much may be kept; what does not fit is encoded again when it is needed.
     groups_recur
         Whether validation rows may be of groups that training rows have (see `fit_encoder`).
+    cost
+        What errors cost, if the spec says it: what is fitted, how much rows count in it, and what candidates are scored by.
     """
 
     def __init__(
@@ -42,11 +45,15 @@ class EncodedFolds:
         seed: int,
         keep_mb: float = 512.0,
         groups_recur: bool = False,
+        cost: ErrorCost | None = None,
     ) -> None:
         self.train = train
         self.folds = list(folds)
         self.y = train.y
         self.weight = train.weight
+        self.fit_weight = self.weight if cost is None else cost.fit_weight(train)
+        self.quantile = None if cost is None else cost.quantile
+        self.cost: RowCost | None = None if cost is None else cost.after_offset(train)
         self.covered = np.zeros(len(train), dtype=bool)
         for fold in folds:
             self.covered[fold.validation] = True
@@ -79,11 +86,21 @@ class EncodedFolds:
         return pair
 
     def _of(self, matrix: Matrix, rows: np.ndarray) -> Rows:
-        return Rows(matrix=matrix, y=self.y[rows], weight=None if self.weight is None else self.weight[rows])
+        return Rows(matrix=matrix, y=self.y[rows], weight=None if self.fit_weight is None else self.fit_weight[rows])
 
     def scored(self, predictions: FloatArray) -> Scored:
         """The rows that are in a validation fold, with out-of-fold predictions."""
-        return replace(rows_of(self.train, self.covered), prediction=predictions[self.covered])
+        return replace(rows_of(self.train, self.covered, self.cost), prediction=predictions[self.covered])
+
+    def scored_fold(self, number: int, predicted: FloatArray) -> Scored:
+        """The validation rows of a fold, with what was predicted for them."""
+        rows = self.folds[number].validation
+        return Scored(
+            target=self.y[rows],
+            prediction=predicted,
+            weight=None if self.weight is None else self.weight[rows],
+            cost=None if self.cost is None else self.cost.take(rows),
+        )
 
     def joined(self, of_folds: Iterable[FloatArray]) -> FloatArray:
         """What was predicted for each fold in turn, shape (n_rows,) or (n_rows, n_classes); NaN for rows in none.
@@ -102,15 +119,28 @@ class EncodedFolds:
         return predictions
 
 
-def rows_of(train: Dataset, rows: np.ndarray) -> Scored:
-    """Some training rows as metrics take them; their prediction is still to come."""
+def rows_of(train: Dataset, rows: np.ndarray, cost: RowCost | None = None) -> Scored:
+    """Some training rows as metrics take them; their prediction is still to come.
+
+    Parameters
+    ----------
+    cost
+        What errors cost in all training rows, if candidates are compared by that.
+    """
     weight, groups = train.weight, train.groups
     return Scored(
         target=train.y[rows],
         prediction=np.zeros(int(rows.sum())),
         weight=None if weight is None else weight[rows],
         group=None if groups is None else groups[rows],
+        cost=None if cost is None else cost.take(rows),
     )
+
+
+def compared_rows(train: Dataset, rows: np.ndarray, spec: Spec) -> Scored:
+    """Some training rows as candidates are compared on them: with what errors cost, if the spec says it."""
+    cost = error_cost(spec, train)
+    return rows_of(train, rows, None if cost is None else cost.after_offset(train))
 
 
 def _bytes(pair: tuple[Rows, Rows]) -> int:
@@ -238,6 +268,7 @@ def fold_job(
         deadline=deadline,
         validation=validation,
         monotonic=monotonic_signs(rows.matrix, data.train, monotonic),
+        quantile=data.quantile,
     )
 
 
@@ -280,7 +311,7 @@ def _early_score(
     """Of one fold by itself, with what its own validation rows settled; good enough to see who is far behind."""
     _, validation = data.rows(number, plan.family.view)
     predicted = fit.predict(validation.matrix.values, deadline)
-    return objective.compute(Scored(target=validation.y, prediction=predicted, weight=validation.weight))
+    return objective.compute(data.scored_fold(number, predicted))
 
 
 def _out_of_fold(
@@ -303,9 +334,7 @@ def _out_of_fold(
 
 def fold_scores(predictions: FloatArray, data: EncodedFolds, objective: Metric) -> tuple[float, ...]:
     """Of each fold by itself."""
-    scores = []
-    for fold in data.folds:
-        rows = fold.validation
-        weight = None if data.weight is None else data.weight[rows]
-        scores.append(objective.compute(Scored(target=data.y[rows], prediction=predictions[rows], weight=weight)))
-    return tuple(scores)
+    return tuple(
+        objective.compute(data.scored_fold(number, predictions[fold.validation]))
+        for number, fold in enumerate(data.folds)
+    )

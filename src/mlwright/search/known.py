@@ -8,9 +8,9 @@ from typing import Any
 
 from mlwright.models import FAMILIES, Outline, Parameters
 from mlwright.search.folds import TrialPlan
-from mlwright.search.portfolio import eligible
 from mlwright.search.trials import TrialStore
 from mlwright.spec import Spec
+from mlwright.translation import eligible
 
 #: So many candidates of the portfolio keep their places before what is known: what all others are measured by.
 _YARDSTICKS = 3

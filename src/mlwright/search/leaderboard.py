@@ -12,7 +12,7 @@ from mlwright.core import Interval, bounded, finite, named_rng
 from mlwright.data import Dataset
 from mlwright.search.assembly import eligible_trials
 from mlwright.search.ensemble import Ensemble, choose_members, ensemble_of
-from mlwright.search.folds import rows_of
+from mlwright.search.folds import compared_rows
 from mlwright.search.trials import Trial, Trials, ranked
 from mlwright.search.value import OutOfFoldValue, out_of_fold_value
 from mlwright.spec import Spec
@@ -126,7 +126,7 @@ def leaderboard(
     honest score is shown beside the one that the choice was made by.
     """
     objective = METRICS[trials.objective]
-    scored = rows_of(train, trials.rows)
+    scored = compared_rows(train, trials.rows, spec)
     chosen = eligible_trials(trials, spec)
     ensemble = ensemble_of(chosen, weights, scored, objective) if weights else choose_members(chosen, scored, objective)
     order = ranked((trial for trial in trials if trial.predictions is not None), objective)

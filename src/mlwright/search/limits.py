@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from mlwright.data import Dataset
-from mlwright.models import Member, Model, seconds_of_rows, size_in_bytes, weights_of
+from mlwright.models import Member, Model, latency_of_answers, size_in_bytes, weights_of
 from mlwright.spec import Spec
 
-_TIMES = 40
+_TIMES = 200
 
 
 def within_limits(
@@ -33,9 +31,7 @@ def _keeps(model: Model, spec: Spec, train: Dataset) -> bool:
     limits = spec.constraints
     if limits.size_mb is not None and _size_mb(model) > limits.size_mb:
         return False
-    return (
-        limits.latency_ms is None or 1e3 * float(np.median(seconds_of_rows(model, train, _TIMES))) <= limits.latency_ms
-    )
+    return limits.latency_ms is None or latency_of_answers(model, train, _TIMES).p95 <= limits.latency_ms
 
 
 def _without_lightest(members: tuple[Member, ...]) -> tuple[Member, ...]:

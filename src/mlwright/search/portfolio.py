@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mlwright.models import FAMILIES, EstimatorFamily, Outline, Parameters
+from mlwright.models import FAMILIES, Outline, Parameters
 from mlwright.search.folds import TrialPlan
 from mlwright.spec import Spec
+from mlwright.translation import eligible
 
 #: A candidate by its family and its place in the family's own list. What is known without a model comes first, then what
 #: is most often best or adds most to what is there. The order rests on several tables (benchmarks/quality).
@@ -29,13 +30,6 @@ _WIDE = 200
 #: With so many classes a network shares what trees would learn for each class anew.
 _CLASSES = 8
 BASELINES = ("constant", "linear")
-
-
-def eligible(family: EstimatorFamily, spec: Spec) -> bool:
-    """Whether a family can keep what the spec demands of a model."""
-    if spec.constraints.interpretability == "glass_box" and not family.abilities.glass_box:
-        return False
-    return not any(spec.constraints.monotonic) or family.abilities.monotonic
 
 
 def portfolio(outline: Outline, spec: Spec) -> list[TrialPlan]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from mlwright.core import Deadline, Progress, Stage, silent, stage
 from mlwright.data import Dataset, SplitPlan, fold_rows
-from mlwright.models import Outline, one_blas_thread
+from mlwright.models import Outline, error_cost, one_blas_thread
 from mlwright.search.executor import Executor, Threads
 from mlwright.search.folds import EncodedFolds, TrialPlan, cross_validate
 from mlwright.search.in_time import TookTooLong
@@ -43,6 +43,7 @@ def search(
     prototypes: Mapping[str, Any] = _NONE,
     known: Sequence[Known] = (),
     executor: Executor | None = None,
+    observe: Callable[[Trials], str | None] | None = None,
 ) -> Trials:
     """Try candidates on folds of the training rows within the budget.
 
@@ -59,6 +60,8 @@ def search(
         on with a store keeps to what it was given when it began.
     executor
         Who runs the fits; threads of this process, as many as the budget says, if not given.
+    observe
+        Called after every trial with all of them so far; what it returns is told beside the best score.
 
     Notes
     -----
@@ -68,7 +71,8 @@ def search(
     """
     deadline = deadline or Deadline.after(spec.budget.seconds)
     store = store or MemoryStore()
-    objective = objective_of(train.task)
+    cost = error_cost(spec, train)
+    objective = objective_of(train.task, with_cost=cost is not None)
     with stage("search", progress) as report, one_blas_thread():
         started = time.monotonic()
         executor = executor or Threads(spec.budget.workers)
@@ -81,6 +85,7 @@ def search(
             seed=seed,
             keep_mb=spec.budget.memory_mb / 8,
             groups_recur=plan.kind != "grouped",
+            cost=cost,
         )
         report.advance(f"{len(folds)} folds of {len(train):,} rows", done=deadline.elapsed(), total=deadline.seconds)
         run = _Search(
@@ -102,6 +107,7 @@ def search(
                 executor=executor,
             ),
             outline=Outline.of(train),
+            observe=observe,
         )
         run.try_prototypes(prototypes)
         run.try_portfolio(known)
@@ -109,15 +115,7 @@ def search(
         report.advance(
             run.stopped, done=min(deadline.elapsed(), deadline.seconds), total=deadline.seconds, best=run.best()
         )
-        return Trials(
-            objective=objective.name,
-            trials=tuple(run.made),
-            rows=data.covered,
-            n_folds=len(folds),
-            fit_share=data.fit_share,
-            seconds=time.monotonic() - started,
-            stopped=run.stopped,
-        )
+        return run.trials(time.monotonic() - started)
 
 
 def _pace(
@@ -149,8 +147,22 @@ class _Search:
     executor: Executor
     pacing: Pacing
     outline: Outline
+    observe: Callable[[Trials], str | None] | None = None
     made: list[Trial] = field(default_factory=list)
     stopped: str = "every candidate was tried"
+    told: str | None = None
+
+    def trials(self, seconds: float) -> Trials:
+        """All that were made so far."""
+        return Trials(
+            objective=self.objective.name,
+            trials=tuple(self.made),
+            rows=self.data.covered,
+            n_folds=len(self.data.folds),
+            fit_share=self.data.fit_share,
+            seconds=seconds,
+            stopped=self.stopped,
+        )
 
     def try_prototypes(self, prototypes: Mapping[str, Any]) -> None:
         for number, (name, estimator) in enumerate(prototypes.items()):
@@ -241,6 +253,8 @@ class _Search:
     def _keep(self, trial: Trial) -> None:
         self.store.put(trial)
         self.made.append(trial)
+        if self.observe is not None:
+            self.told = self.observe(self.trials(self.deadline.elapsed()))
 
     def _crosses(self) -> bool:
         """Whether the crossed view has other features than the plain one, or shows them otherwise."""
@@ -260,7 +274,10 @@ class _Search:
     def best(self) -> str | None:
         """The best score so far, for people who wait."""
         score = self._best_score()
-        return None if score is None else f"{self.objective.title} {score:.4g}"
+        if score is None:
+            return None
+        told = f"; {self.told}" if self.told else ""
+        return f"{self.objective.title} {score:.4g}{told}"
 
 
 _USED_UP = "the budget is used up"

@@ -9,10 +9,11 @@ import numpy as np
 from mlwright.core import named_rng
 from mlwright.models import FAMILIES, Outline, Span
 from mlwright.search.folds import TrialPlan
-from mlwright.search.portfolio import eligible, trial_id
+from mlwright.search.portfolio import trial_id
 from mlwright.search.trials import Trial, ranked
 from mlwright.spec import Spec
 from mlwright.statistics import Metric
+from mlwright.translation import eligible
 
 #: Parents are the best trials of a family; each number moves by so much of its range, each choice flips so often.
 _PARENTS = 2
