@@ -18,11 +18,12 @@ from mlwright.evaluation import RequirementsNotMet
 from mlwright.models import Model, PackageDamaged
 from mlwright.runs import Run, RunBusy, RunFolder, RunNotFound, RunUnfit, all_runs
 from mlwright.spec import Spec, SpecInvalid
+from mlwright.translation import ContradictionFound
 from mlwright.verification import verify
 from mlwright.workflow import check, evaluate_run, open_run, report_run, run, train
 
 FILES = {
-    "run.json", "mlwright.yaml", "data.json", "split.arrow", "summary.json", "checks.json", "search.json",
+    "run.json", "mlwright.yaml", "data.json", "split.arrow", "summary.json", "checks.json", "contradictions.json", "search.json",
     "predictions.arrow", "evaluation.json", "evidence.json", "report.html", "model_card.md",
 }  # fmt: skip
 
@@ -118,8 +119,9 @@ def test_the_stages_can_be_taken_one_by_one(tmp_path: Path) -> None:
 def test_progress_tells_each_stage_in_order(tmp_path: Path) -> None:
     events: list[ProgressEvent] = []
     run(project(tmp_path), progress=events.append)
-    assert [e.stage for e in events if e.kind == "started"] == ["read", "check", "search", "fit", "evaluate"]
-    assert [e.stage for e in events if e.kind == "finished"] == ["read", "check", "search", "fit", "evaluate"]
+    stages = ["read", "check", "contradictions", "search", "fit", "evaluate"]
+    assert [e.stage for e in events if e.kind == "started"] == stages
+    assert [e.stage for e in events if e.kind == "finished"] == stages
     assert all(e.elapsed_s >= 0 for e in events)
 
 
@@ -201,7 +203,111 @@ def test_a_requirement_that_is_not_met_is_an_error_after_the_report_was_written(
         run(spec)
     assert caught.value.exit_code == 1
     report = RunFolder.find("latest", start=tmp_path).report_path.read_text()
-    assert "Does not meet what was asked" in report
+    assert "Do not use it for this" in report
+    assert "R1: ROC AUC at least 0.999 is not reached" in report
+
+
+# ------------------------------------------------------------------------------------- what is said before the search
+
+
+@pytest.fixture(scope="module")
+def promised(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[ProgressEvent]]:
+    """A run that is long enough to be judged before its search; what must hold is out of reach."""
+    events: list[ProgressEvent] = []
+    must = {"id": "R1", "metric": "roc_auc", "min": 0.97}
+    spec = project(tmp_path_factory.mktemp("promised"), budget={"seconds": 20, "trials": 5}, requirements=[must])
+    return evaluate_run(train(spec, progress=events.append)), events
+
+
+def test_the_verdict_is_made_before_the_search_and_kept(promised: tuple[Run, list[ProgressEvent]]) -> None:
+    made, events = promised
+    assert made.verdict is not None
+    assert made.verdict.trials == 0
+    assert made.folder.verdict() == made.verdict
+    assert made.folder.state["stages"]["feasibility"]["outcome"] == made.verdict.outcome
+    stages = [e.stage for e in events if e.kind == "started"]
+    assert stages == ["read", "check", "contradictions", "feasibility", "search", "fit"]
+    assert open_run(made.folder).verdict == made.verdict
+
+
+def test_an_infeasible_must_is_told_before_the_search_and_does_not_stop_it(
+    promised: tuple[Run, list[ProgressEvent]],
+) -> None:
+    made, events = promised
+    assert made.verdict is not None
+    assert made.verdict.outcome == "infeasible"
+    told = [(number, e) for number, e in enumerate(events) if e.kind == "told"]
+    assert len(told) == 1
+    assert told[0][1].detail.startswith("No. R1, ROC AUC at least 0.97, is ")
+    assert told[0][0] < next(number for number, e in enumerate(events) if e.stage == "search")
+    assert made.trials.usable
+
+
+def test_the_chances_are_told_during_the_search(promised: tuple[Run, list[ProgressEvent]]) -> None:
+    best = [e.best for e in promised[1] if e.stage == "search" and e.best]
+    assert "chance of R1 now" in best[-1]
+
+
+def test_what_was_promised_is_evidence_and_can_be_verified(promised: tuple[Run, list[ProgressEvent]]) -> None:
+    folder = promised[0].folder
+    stored = folder.evidence()
+    assert stored["feasibility.outcome"].value == "infeasible"
+    assert stored["feasibility.R1.probability"].kind == "computed"
+    found = verify(folder)
+    assert found.differences == ()
+
+
+def test_the_report_shows_the_promise_beside_what_came_out(promised: tuple[Run, list[ProgressEvent]]) -> None:
+    page = report_run(promised[0]).read_text()
+    assert "What was said before the search" in page
+    assert "came out: 0." in page
+
+
+def test_a_run_that_goes_on_keeps_to_what_it_promised(promised: tuple[Run, list[ProgressEvent]]) -> None:
+    made, _ = promised
+    path = made.folder.path / "verdict.json"
+    before = path.stat().st_mtime_ns
+    events: list[ProgressEvent] = []
+    train(made.spec, resume=made.folder, progress=events.append)
+    assert path.stat().st_mtime_ns == before
+    assert "feasibility" not in {e.stage for e in events}
+
+
+@pytest.mark.parametrize(
+    ("budget", "why"), [({"seconds": 20, "trials": 2}, "2 trials"), ({"seconds": 3}, "a search of 3 s")]
+)
+def test_a_search_that_is_shorter_than_a_forecast_is_not_forecast(
+    tmp_path: Path, budget: dict[str, Any], why: str
+) -> None:
+    made = train(project(tmp_path, budget=budget))
+    assert made.verdict is None
+    assert why in made.folder.state["stages"]["feasibility"]["left_out"]
+    assert why in report_run(made).read_text()
+
+
+def test_it_can_be_judged_without_a_run(tmp_path: Path) -> None:
+    spec = project(tmp_path, requirements=[{"id": "R1", "metric": "roc_auc", "min": 0.6}])
+    split, checks, verdict = mlwright.judge(spec)
+    assert checks.status in {"pass", "warn"}
+    assert verdict.n_rows == len(split.train_rows)
+    assert [one.id for one in verdict.requirements] == ["R1"]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_leaking_data_is_not_judged(tmp_path: Path) -> None:
+    frame = mixed_frame(400)
+    leaky = frame.with_columns(reason=pl.when(pl.col("bought") == "yes").then(pl.lit("offer")).otherwise(None))
+    with pytest.raises(ChecksFailed):
+        mlwright.judge(project(tmp_path, leaky))
+
+
+def test_what_cannot_all_be_stops_a_run_before_the_search(tmp_path: Path) -> None:
+    asked = {"id": "R1", "metric": "roc_auc", "min": 0.6, "on": 'city == "Atlantis"'}
+    with pytest.raises(ContradictionFound, match="none of the"):
+        train(project(tmp_path, requirements=[asked]))
+    folder = RunFolder.find("latest", start=tmp_path)
+    assert [one.certain for one in folder.contradictions()] == [True]
+    assert not (folder.path / "trials").exists()
 
 
 def test_a_contradictory_spec_is_refused_before_the_data_is_read() -> None:

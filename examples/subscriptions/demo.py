@@ -1,4 +1,4 @@
-"""The main job on a made-up subscription business, as its team would do it; prints where the report is.
+"""The main job on two made-up businesses, as their teams would do it; prints where the reports are.
 
     python examples/subscriptions/demo.py [FOLDER]
 
@@ -44,6 +44,14 @@ def main(folder: Path) -> None:
     command("predict", "latest", "new.csv", "--out", "offers.csv", folder=project)
     command("verify", "latest", "--quiet", folder=project)
 
+    print("\nA lender asks first whether it can be done at all; each loan has another amount at stake:")
+    credit = folder / "credit"
+    shutil.rmtree(credit, ignore_errors=True)
+    subprocess.run([sys.executable, str(HERE.parent / "credit" / "generate.py"), str(credit)], check=True)
+    shutil.copy(HERE.parent / "credit" / "mlwright.yaml", credit / "mlwright.yaml")
+    command("feasibility", "--quiet", folder=credit, may_fail=True)
+    command("run", "--quiet", folder=credit, may_fail=True)
+
     print("\nThe same commands on a table that comes with scikit-learn:")
     bundled = folder / "breast_cancer"
     shutil.rmtree(bundled, ignore_errors=True)
@@ -52,7 +60,7 @@ def main(folder: Path) -> None:
     command("run", "--quiet", folder=bundled)
 
     print("\nThe reports, one page each:")
-    for place in (project, bundled):
+    for place in (project, credit, bundled):
         print(f"  {all_runs(place)[-1].report_path}")
 
 

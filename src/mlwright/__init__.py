@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from mlwright.data import Dataset, plan_split, read, split_rows
     from mlwright.estimators import Classifier, Regressor
     from mlwright.evaluation import Evaluation, evaluate
+    from mlwright.feasibility import Verdict
     from mlwright.models import Model, Scorer
     from mlwright.runs import Run, RunFolder
     from mlwright.spec import Spec, load_spec
     from mlwright.verification import verify
-    from mlwright.workflow import check, evaluate_run, report_run, run, train
+    from mlwright.workflow import check, evaluate_run, judge, report_run, run, train
 
 _HOMES = {
     "CheckReport": "checks",
@@ -36,9 +37,11 @@ _HOMES = {
     "RunFolder": "runs",
     "Scorer": "models",
     "Spec": "spec",
+    "Verdict": "feasibility",
     "check": "workflow",
     "evaluate": "evaluation",
     "evaluate_run": "workflow",
+    "judge": "workflow",
     "load_spec": "spec",
     "plan_split": "data",
     "read": "data",
@@ -62,10 +65,12 @@ __all__ = [
     "RunFolder",
     "Scorer",
     "Spec",
+    "Verdict",
     "__version__",
     "check",
     "evaluate",
     "evaluate_run",
+    "judge",
     "load_spec",
     "plan_split",
     "read",

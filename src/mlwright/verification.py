@@ -12,9 +12,11 @@ from mlwright.checks import run_checks
 from mlwright.core import Evidence, EvidenceStore, MlwrightError, Progress, silent
 from mlwright.data import plan_split, split_rows
 from mlwright.evaluation import evaluate
-from mlwright.runs import Run, RunFolder, RunUnfit, data_evidence, trials_evidence
-from mlwright.search import Trial, Trials, baseline_models, rows_of
+from mlwright.feasibility import judge_feasibility
+from mlwright.runs import Run, RunFolder, RunUnfit, contradictions_evidence, data_evidence, trials_evidence
+from mlwright.search import Trial, Trials, baseline_models, compared_rows, trade_off_evidence
 from mlwright.statistics import METRICS
+from mlwright.translation import find_contradictions
 from mlwright.workflow import open_run
 
 #: Numbers may differ by this share: other processors round otherwise.
@@ -117,12 +119,21 @@ def _same_split(made: Run) -> None:
 def _computed_again(made: Run, progress: Progress) -> list[Evidence]:
     checks = run_checks(made.dataset, made.spec, made.split, progress=progress)
     trials = _rescored(made.trials, made)
-    board = replace(made, trials=trials).leaderboard()
+    rescored = replace(made, trials=trials)
+    board, promise = rescored.leaderboard(), rescored.promise()
     of_trials = [
         replace(record, value=board.score) if record.id == f"ensemble.{trials.objective}" else record
         for record in trials_evidence(board, made.model)
     ]
-    records = [*data_evidence(made.split), *checks.evidence(), *of_trials]
+    of_promise = [] if promise is None else promise.evidence()
+    records = [
+        *data_evidence(made.split),
+        *checks.evidence(),
+        *_before_search(made, progress),
+        *of_trials,
+        *of_promise,
+        *trade_off_evidence(rescored.trade_offs()),
+    ]
     if made.evaluation is not None:
         baselines = baseline_models(trials, made.split.train, made.spec, seed=made.spec.seed)
         evaluation = evaluate(
@@ -138,10 +149,25 @@ def _computed_again(made: Run, progress: Progress) -> list[Evidence]:
     return records
 
 
+def _before_search(made: Run, progress: Progress) -> list[Evidence]:
+    """What was said before the search: the translation, contradictions (but for times), and the verdict."""
+    spec, split, folder = made.spec, made.split, made.folder
+    records = list(made.translation().evidence())
+    if folder.done("contradictions"):
+        found = find_contradictions(spec, split, today=folder.begun_on, measure=False, progress=progress)
+        records += contradictions_evidence(found)
+    if made.verdict is not None:
+        verdict = judge_feasibility(
+            split.train, spec, split.plan, test_rows=len(split.test_rows), seed=spec.seed, progress=progress
+        )
+        records += verdict.evidence()
+    return records
+
+
 def _rescored(trials: Trials, made: Run) -> Trials:
     """The same trials with their scores computed from the stored out-of-fold predictions."""
     rows, objective = trials.rows, METRICS[trials.objective]
-    scored = rows_of(made.split.train, rows)
+    scored = compared_rows(made.split.train, rows, made.spec)
 
     def again(trial: Trial) -> Trial:
         if trial.predictions is None:

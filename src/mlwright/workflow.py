@@ -8,18 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from mlwright.checks import CheckReport, run_checks
-from mlwright.core import Deadline, Progress, silent
+from mlwright.core import Deadline, Progress, ProgressEvent, silent
 from mlwright.data import Dataset, Split, plan_split, read, split_rows
 from mlwright.evaluation import evaluate
-from mlwright.models import Model, add_document, decision_rule
-from mlwright.reports import model_card, report_page
+from mlwright.feasibility import Verdict, judge_feasibility
+from mlwright.feasibility.watching import Watch
+from mlwright.models import Model, add_document, capacity_share, decision_rule, error_cost
+from mlwright.reports import answer, model_card, report_page
 from mlwright.runs import Run, RunFolder, RunUnfit, earlier_tests, known_candidates, name_of_test_rows
 from mlwright.search import Executor, assemble, baseline_models, search
 from mlwright.spec import Spec, load_spec, raise_if_contradictory
+from mlwright.statistics import required_metrics
+from mlwright.translation import Contradiction, find_contradictions, raise_if_certain
+
+#: A shorter search is not forecast: that would take as long.
+_LEAST_SECONDS, _LEAST_TRIALS = 20.0, 5
 
 
 def run(
@@ -70,16 +78,20 @@ def train(
     prototypes: Mapping[str, Any] | None = None,
     executor: Executor | None = None,
 ) -> Run:
-    """Read, check, search and fit; no test row is scored."""
+    """Read, check, say what can be expected, search and fit; no test row is scored."""
     spec = resume.spec() if resume is not None else _loaded(spec)
-    raise_if_contradictory(spec)
+    raise_if_contradictory(spec, today=_today() if resume is None else resume.begun_on)
     folder = resume or RunFolder.create(spec)
     with folder.locked():
         dataset = read(spec, frame, progress=progress)
         split = _split(folder, dataset, spec)
         checks = _checks(folder, dataset, spec, split, progress)
         checks.raise_if_failed()
-        decision_rule(spec, split.train)  # worths that cannot be computed end the run here rather than after the search
+        _raise_if_undecidable(spec, split.train)
+        error_cost(spec, dataset)  # that of the test rows must be known as well
+        contradictions = _contradictions(folder, spec, split, progress)
+        raise_if_certain(contradictions)
+        verdict = _verdict(folder, spec, split, progress, executor)
         if folder.done("fit"):
             trials, model = folder.trials(), Model.load(folder.model_path)
         else:
@@ -96,6 +108,7 @@ def train(
                 prototypes=prototypes or {},
                 known=known_candidates(folder, dataset) if spec.budget.starts_warm else (),
                 executor=executor,
+                observe=None if verdict is None else Watch(verdict, train_rows, spec, seed=spec.seed),
             )
             folder.write_search(trials)
             model = assemble(
@@ -103,7 +116,17 @@ def train(
             )
             model.save(folder.model_path)
             folder.finish("fit", seconds=deadline.elapsed())
-        made = Run(folder=folder, spec=spec, dataset=dataset, split=split, checks=checks, trials=trials, model=model)
+        made = Run(
+            folder=folder,
+            spec=spec,
+            dataset=dataset,
+            split=split,
+            checks=checks,
+            contradictions=contradictions,
+            verdict=verdict,
+            trials=trials,
+            model=model,
+        )
         folder.write_evidence(made.evidence())
         return made
 
@@ -146,10 +169,36 @@ def check(
 ) -> tuple[Split, CheckReport]:
     """Read and check; nothing is written."""
     spec = _loaded(spec)
-    raise_if_contradictory(spec)
+    raise_if_contradictory(spec, today=_today())
     dataset = read(spec, frame, progress=progress)
     split = split_rows(dataset, plan_split(dataset, spec), seed=spec.seed)
     return split, run_checks(dataset, spec, split, progress=progress)
+
+
+def judge(
+    spec: Spec | str | Path, frame: Any | None = None, *, progress: Progress = silent, executor: Executor | None = None
+) -> tuple[Split, CheckReport, Verdict]:
+    """Say before any search whether it can be done, how well at best, and what it would take; nothing is written.
+
+    Raises
+    ------
+    ChecksFailed, SpecInvalid, ContradictionFound
+        If the data is not fit, or what is asked cannot all be: no forecast is needed then.
+    """
+    spec = _loaded(spec)
+    split, checks = check(spec, frame, progress=progress)
+    checks.raise_if_failed()
+    raise_if_certain(find_contradictions(spec, split, today=_today(), progress=progress))
+    verdict = judge_feasibility(
+        split.train,
+        spec,
+        split.plan,
+        test_rows=len(split.test_rows),
+        seed=spec.seed,
+        progress=progress,
+        executor=executor,
+    )
+    return split, checks, verdict
 
 
 def open_run(folder: RunFolder, frame: Any | None = None, *, progress: Progress = silent) -> Run:
@@ -175,10 +224,16 @@ def open_run(folder: RunFolder, frame: Any | None = None, *, progress: Progress 
         dataset=dataset,
         split=folder.split(dataset),
         checks=folder.checks(),
+        contradictions=folder.contradictions(),
+        verdict=folder.verdict(),
         trials=folder.trials(),
         model=Model.load(folder.model_path),
         evaluation=folder.evaluation(),
     )
+
+
+def _today() -> date:
+    return datetime.now(tz=UTC).date()
 
 
 def _loaded(spec: Spec | str | Path) -> Spec:
@@ -202,6 +257,61 @@ def _checks(folder: RunFolder, dataset: Dataset, spec: Spec, split: Split, progr
     folder.write_checks(report)
     folder.finish("check", status=report.status)
     return report
+
+
+def _contradictions(folder: RunFolder, spec: Spec, split: Split, progress: Progress) -> tuple[Contradiction, ...]:
+    if folder.done("contradictions") or folder.done("fit"):
+        return folder.contradictions()
+    found = find_contradictions(spec, split, today=folder.begun_on, progress=progress)
+    folder.write_contradictions(found)
+    folder.finish("contradictions", certain=sum(one.certain for one in found))
+    return found
+
+
+def _verdict(
+    folder: RunFolder, spec: Spec, split: Split, progress: Progress, executor: Executor | None
+) -> Verdict | None:
+    """What is promised before the search; it is an estimate, so even a bad one does not stop the run."""
+    if folder.done("feasibility") or folder.done("fit"):
+        return folder.verdict()
+    why_not = _too_short_to_judge(spec)
+    if why_not:
+        folder.finish("feasibility", left_out=why_not)
+        return None
+    verdict = judge_feasibility(
+        split.train,
+        spec,
+        split.plan,
+        test_rows=len(split.test_rows),
+        seed=spec.seed,
+        progress=progress,
+        executor=executor,
+    )
+    folder.write_verdict(verdict)
+    folder.finish("feasibility", outcome=verdict.outcome)
+    said = answer(verdict, spec, split)
+    text = f"{said.short}. {said.sentence}{'' if verdict.outcome == 'feasible' else f' {said.advice}'}"
+    progress(ProgressEvent(stage="feasibility", kind="told", elapsed_s=verdict.seconds, detail=text))
+    return verdict
+
+
+def _too_short_to_judge(spec: Spec) -> str | None:
+    """Why a search is over too soon for a forecast of it; None if it is not. By the spec, so that runs can be repeated."""
+    budget = spec.budget
+    if budget.trials is not None and budget.trials < _LEAST_TRIALS:
+        return (
+            f"a search of {budget.trials} trial{'s' if budget.trials > 1 else ''} takes no longer than a forecast of it"
+        )
+    if budget.seconds < _LEAST_SECONDS:
+        return f"a search of {budget.seconds:g} s takes no longer than a forecast of it"
+    return None
+
+
+def _raise_if_undecidable(spec: Spec, train: Dataset) -> None:
+    """Worths, costs, capacities and requirements that cannot be computed end the run here rather than after the search."""
+    decision_rule(spec, train)
+    share = capacity_share(spec, train)
+    required_metrics(spec, train.task, share=None if share is None else share.share)
 
 
 def _same_data(folder: RunFolder, dataset: Dataset) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mlwright.cli.feasibility import feasibility
 from mlwright.cli.keys import keys_app
 from mlwright.cli.predictions import label, predictions_app
 from mlwright.cli.serving import serve
@@ -21,6 +22,7 @@ app = typer.Typer(
     "```\n"
     "mlwright init customers.csv --target churned   # writes the spec\n"
     "mlwright check                                 # is the data fit?\n"
+    "mlwright feasibility                           # can it be done?\n"
     "mlwright run                                   # train, prove, report\n"
     "mlwright predict latest new.csv -o scored.parquet\n"
     "```\n\n"
@@ -105,22 +107,40 @@ def init(
 
 @app.command()
 def check(spec: SpecOption = _SPEC, json_output: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Say what each column is, how rows are split, and whether the data is fit for the question.
+    """Say what each column is, whether the data is fit, what the run will do about what is asked, and what cannot be.
 
     Example: `mlwright check`
     """
+    from datetime import UTC, datetime
+
     from mlwright.cli.progress import shown_progress
-    from mlwright.cli.render import show_checks, show_columns, show_json
+    from mlwright.cli.render import show_checks, show_columns, show_contradictions, show_json, show_translation
+    from mlwright.spec import load_spec
+    from mlwright.translation import find_contradictions, raise_if_certain, translate
     from mlwright.workflow import check as checked
 
+    loaded = load_spec(spec)
     with shown_progress(quiet=quiet or json_output) as progress:
-        split, report = checked(spec, progress=progress)
-    if json_output:
-        show_json({"schema": split.dataset.schema.state()["columns"], "split": split.plan.kind, **report.state()})
-    else:
+        split, report = checked(loaded, progress=progress)
+    tree = {"schema": split.dataset.schema.state()["columns"], "split": split.plan.kind, **report.state()}
+    if not json_output:
         show_columns(split)
         show_checks(report)
+    elif report.failed():
+        show_json(tree)
     report.raise_if_failed()
+    translation = translate(loaded, split, checks=report)
+    found = find_contradictions(loaded, split, today=datetime.now(tz=UTC).date())
+    if json_output:
+        lines = translation.state()["lines"]
+        show_json({**tree, "translation": lines, "contradictions": [one.state() for one in found]})
+    else:
+        show_translation(translation)
+        show_contradictions(found)
+    raise_if_certain(found)
+
+
+app.command()(feasibility)
 
 
 @app.command()
@@ -294,7 +314,7 @@ def spec_metrics(json_output: JsonOption = False) -> None:
     Example: `mlwright spec metrics`
     """
     from mlwright.cli.render import console, show_json
-    from mlwright.statistics import METRICS
+    from mlwright.statistics import DECISION_METRICS, METRICS
 
     listed: list[dict[str, Any]] = [
         {
@@ -304,6 +324,10 @@ def spec_metrics(json_output: JsonOption = False) -> None:
             "better": "higher" if m.higher_is_better else "lower",
         }
         for m in METRICS.values()
+    ]
+    listed += [
+        {"name": m.name, "title": m.described, "tasks": ["binary"], "better": "higher"}
+        for m in DECISION_METRICS.values()
     ]
     if json_output:
         show_json(listed)

@@ -25,6 +25,8 @@ def _plain(event: ProgressEvent) -> None:
     if event.kind == "finished":
         best = f", {event.best}" if event.best else ""
         sys.stderr.write(f"{event.stage} done in {event.elapsed_s:.1f} s{best}\n")
+    elif event.kind == "told":
+        sys.stderr.write(f"{event.detail}\n")
     elif event.kind == "advanced" and event.stage == "search":
         best = f" (best {event.best})" if event.best else ""
         sys.stderr.write(f"  {event.elapsed_s:6.1f} s  {event.detail}{best}\n")
@@ -50,6 +52,8 @@ def _live() -> Iterator[Progress]:
         tasks: dict[str, int] = {}
 
         def observe(event: ProgressEvent) -> None:
+            if event.kind == "told":
+                console.print(event.detail, markup=False)
             if event.stage not in tasks:
                 tasks[event.stage] = bars.add_task(event.stage, total=None, detail="", best="")
             task = bars.tasks[tasks[event.stage]]

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mlwright.checks import CheckReport
 from mlwright.data import Split
 from mlwright.evaluation import DecisionValue, Evaluation
-from mlwright.reports import explain_choice
+from mlwright.feasibility import Verdict
+from mlwright.reports import answer, explain_choice
+from mlwright.reports import verdict as verdict_words
+from mlwright.reports.recommendation import promise_in_words, recommend
 from mlwright.reports.words import headline, meaning, number, percent, span
 from mlwright.runs import Run
 from mlwright.search import Leaderboard, Trials
+from mlwright.spec import Spec
 from mlwright.statistics import METRICS
+from mlwright.translation import Contradiction, Translation
 from mlwright.verification import Verification
 
 _STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red"}
+_TONES = {"good": "green", "open": "yellow", "bad": "bold red"}
 _OUTCOMES = {"met": "green", "not met": "bold red", "undecided": "yellow"}
 
 
@@ -88,6 +95,29 @@ def show_checks(report: CheckReport) -> None:
     console().print(table)
 
 
+def show_translation(translation: Translation) -> None:
+    """What is asked, and what the run does about it."""
+    from rich.markup import escape
+
+    table = _table("asked", "the run does")
+    for line in translation.lines:
+        table.add_row(escape(line.asked), escape(line.done))
+    console().print(table)
+
+
+def show_contradictions(found: Sequence[Contradiction]) -> None:
+    """What cannot all hold, the certain ones first; each with what to do."""
+    from rich.markup import escape
+
+    if not found:
+        return
+    table = _table("contradiction", "what is asked and cannot be", "what to do")
+    for one in found:
+        kind = f"[{_STYLES['fail']}]certain[/]" if one.certain else f"[{_STYLES['warn']}]look[/]"
+        table.add_row(kind, f"{escape(one.what)} [dim]({escape(one.where)})[/]", escape(one.fix))
+    console().print(table)
+
+
 def show_leaderboard(board: Leaderboard) -> None:
     """The candidates, the best first."""
     objective = METRICS[board.objective]
@@ -122,16 +152,23 @@ def show_choice(board: Leaderboard, trials: Trials) -> None:
 
 def show_run(run: Run) -> None:
     """The verdict, the requirements, the scores, and where the report is."""
+    from rich.markup import escape
+
     out = console()
     if run.evaluation is None:
         show_leaderboard(run.leaderboard())
         out.print(f"run [bold]{run.id}[/]; score it with `mlwright evaluate {run.id}`")
         return
     top = headline(run)
-    style = {"good": "green", "open": "yellow", "bad": "red"}[top.tone]
+    style = _TONES[top.tone]
     out.print(f"[bold {style}]{top.verdict}.[/] {top.reason}")
-    for line in meaning(run.evaluation, run.model, run.spec):
-        out.print(f"  {line}")
+    found = recommend(run)
+    steps = " ".join(one for one in (found.acts if found.tone != "bad" else "", *found.steps) if one)
+    out.print(f"[bold]What to do: {found.verdict[:1].lower()}{found.verdict[1:]}.[/] {escape(steps)}")
+    gain = [] if found.gain is None else [found.gain.sentence()]
+    promise = promise_in_words(run, run.evaluation)
+    for line in [*gain, *meaning(run.evaluation, run.model, run.spec), *([promise] if promise else [])]:
+        out.print(f"  {escape(line)}")
     show_evaluation(run.evaluation)
     _where("report", run.folder.report_path)
     out.print(f"run     {run.id}")
@@ -150,6 +187,8 @@ def show_evaluation(evaluation: Evaluation) -> None:
                 r.id, escape(r.sentence()), f"[{style}]{r.outcome}[/]", number(r.value), span(r.interval), f"{r.n:,}"
             )
         out.print(table)
+    for one in evaluation.judged_constraints:
+        out.print(f"[{_OUTCOMES[one.outcome]}]{one.outcome}[/]  {escape(one.asked)}: {escape(one.reason)}")
     names = [b.baseline for b in evaluation.scores[0].baselines]
     table = _table(f"on {evaluation.n:,} test rows", ">model", ">95 % range", *(f">{name}" for name in names))
     for score in evaluation.scores:
@@ -174,6 +213,38 @@ def _value_table(value: DecisionValue) -> Any:
 def _where(what: str, path: Path) -> None:
     if path.is_file():
         console().print(f"{what}  {path}", soft_wrap=True)
+
+
+def show_verdict(verdict: Verdict, spec: Spec, split: Split, page: Path) -> None:
+    """Can it be done? One screen: the answer, each requirement, what it costs, and how sure that is."""
+    from rich.markup import escape
+
+    out = console()
+    top = answer(verdict, spec, split)
+    style = _TONES[top.tone]
+    out.print(f"[bold {style}]{top.short}.[/] {escape(top.sentence)}")
+    if top.advice:
+        out.print(f"[bold]What to do:[/] {escape(top.advice)}")
+    asked = verdict_words.asked(verdict, spec, split)
+    if asked:
+        table = _table("asked", "chance", "to expect (9 in 10)", "surest bound", "what limits it")
+        for one in asked:
+            what = f"[bold]{escape(one.id)}[/] {escape(one.asked)} [dim]({one.priority})[/]"
+            table.add_row(what, f"[{_TONES[one.tone]}]{one.chance}[/]", one.expected, one.nearest, escape(one.limit))
+        out.print(table)
+        for one in asked:
+            if one.outcome != "feasible" and one.takes:
+                out.print(f"  {escape(one.id)}, what it would take: {escape(one.takes)}.")
+    for line in (
+        verdict_words.expectation(verdict),
+        *verdict_words.cost_lines(verdict),
+        verdict_words.ceiling_in_words(verdict),
+        *verdict_words.finding_lines(verdict),
+    ):
+        if line:
+            out.print(f"  {escape(line)}")
+    out.print(f"[dim]{escape(verdict_words.certainty())}[/]")
+    _where("page", page)
 
 
 def show_verification(found: Verification) -> None:

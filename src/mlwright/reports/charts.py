@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from mlwright.evaluation import Curves, Importance
+from mlwright.evaluation import Curves, Importance, ProfitCurve
 
 _INK, _MUTED, _LINE, _ACCENT, _SECOND = "#101112", "#707172", "#d0d1d2", "#2060e0", "#c06010"
 _VARIABLES = {
@@ -90,6 +90,27 @@ def lift_chart(curves: Curves) -> str:
     return _line(curves.lift, "rows acted on, best first", "positives found", diagonal=True, name="lift")
 
 
+def profit_chart(profit: ProfitCurve) -> str:
+    """What a row is worth against the share of rows acted on, with the rule of the model and the capacity."""
+    import altair as alt
+
+    values = [{"share": one.share, "value": one.value, "low": one.low, "high": one.high} for one in profit.points]
+    x = alt.X("share:Q", scale=alt.Scale(domain=[0, 1]), title="rows acted on, best first")
+    scale = alt.Scale(zero=False, nice=True)
+    y = alt.Y("value:Q", scale=scale, title=f"{profit.currency} a row")
+    data = _data(values)
+    band = (
+        alt.Chart(data).mark_area(color=_ACCENT, opacity=0.15).encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q")
+    )
+    line = alt.Chart(data).mark_line(color=_ACCENT, strokeWidth=2).encode(x=x, y=y)
+    rule = alt.Chart(_data([{"share": profit.acted, "value": profit.earned}]))
+    layers: Any = band + line + rule.mark_circle(color=_ACCENT, size=70, opacity=1).encode(x=x, y=y)
+    if profit.capacity is not None:
+        edge = alt.Chart(_data([{"share": profit.capacity}]))
+        layers += edge.mark_rule(color=_SECOND, strokeDash=[4, 4], strokeWidth=1.5).encode(x=x)
+    return _drawn(layers.properties(width=_WIDTH, height=_HEIGHT), "profit")
+
+
 def calibration_chart(curves: Curves) -> str:
     """Observed share against predicted probability, with intervals."""
     import altair as alt
@@ -149,6 +170,40 @@ def importance_chart(importances: Sequence[Importance], *, most: int = 12) -> st
     bars = alt.Chart(data).mark_bar(color=_ACCENT, height=12).encode(x=x, y=y)
     whiskers = alt.Chart(data).mark_rule(color=_INK, opacity=0.5).encode(x="low:Q", x2="high:Q", y=y)
     return _drawn((bars + whiskers).properties(width=_WIDTH + 60, height=max(22 * len(values), 40)), "importance")
+
+
+def groups_chart(values: Sequence[dict[str, Any]], *, name: str) -> str:
+    """The rates of groups side by side, each with its interval."""
+    import altair as alt
+
+    rates = list(dict.fromkeys(str(value["rate"]) for value in values))
+    order = list(dict.fromkeys(str(value["group"]) for value in values))
+    panels = []
+    for place, rate in enumerate(rates):
+        data = _data([value for value in values if value["rate"] == rate])
+        axis = alt.Axis(labelLimit=150) if place == 0 else None
+        y = alt.Y("group:N", sort=order, title=None, axis=axis)
+        scale = alt.Scale(domain=[0, 1])
+        dots = alt.Chart(data).mark_circle(color=_ACCENT, size=60, opacity=1)
+        bars = alt.Chart(data).mark_rule(color=_ACCENT, strokeWidth=3, opacity=0.4)
+        x = alt.X("value:Q", title=rate, scale=scale, axis=alt.Axis(tickCount=4))
+        both = bars.encode(x=alt.X("low:Q", scale=scale, title=rate), x2="high:Q", y=y) + dots.encode(x=x, y=y)
+        panels.append(both.properties(width=170, height=max(26 * len(order), 40)))
+    return _drawn(alt.hconcat(*panels), name)
+
+
+def trade_off_chart(
+    points: Sequence[dict[str, Any]], *, asked: dict[str, Any], usual: float, ratio: bool, unit: str, name: str
+) -> str:
+    """What a row is worth at each fairness limit, with the one that was asked and one limit for everybody."""
+    import altair as alt
+
+    x = alt.X("limit:Q", title="smallest ratio that is allowed" if ratio else "largest gap that is allowed")
+    y = alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False, nice=True))
+    line = alt.Chart(_data(points)).mark_line(color=_ACCENT, strokeWidth=2, point={"color": _ACCENT, "size": 20})
+    base = alt.Chart(_data([{"value": usual}])).mark_rule(color=_MUTED, strokeDash=[4, 4], strokeWidth=1).encode(y=y)
+    dot = alt.Chart(_data([asked])).mark_circle(color=_SECOND, size=90, opacity=1).encode(x=x, y=y)
+    return _drawn((base + line.encode(x=x, y=y) + dot).properties(width=_WIDTH, height=_HEIGHT), name)
 
 
 def score_chart(values: Sequence[dict[str, Any]], title: str, *, name: str = "scores") -> str:

@@ -12,7 +12,10 @@ from mlwright.evaluation import Evaluation, main_metric
 from mlwright.models import FAMILIES, manifest_of, weights_of
 from mlwright.reports import charts, words
 from mlwright.reports.choice import explain_choice
+from mlwright.reports.fairness import fairness_view
+from mlwright.reports.feasibility_page import verdict_view
 from mlwright.reports.profile import profile
+from mlwright.reports.recommendation import kept_promises, promise_in_words, recommend
 from mlwright.reports.templating import rendered
 from mlwright.runs import Run
 from mlwright.statistics import METRICS
@@ -37,6 +40,11 @@ def _view(run: Run) -> Mapping[str, Any]:
         "evaluation": evaluation,
         "evidence": list(run.evidence()),
         "headline": words.headline(run),
+        "recommended": recommend(run),
+        "kept": [] if evaluation is None else kept_promises(run, evaluation),
+        "promise_kept": "" if evaluation is None else promise_in_words(run, evaluation),
+        "promised": _promised(run),
+        "not_judged": state["stages"].get("feasibility", {}).get("left_out"),
         "meaning": [] if evaluation is None else words.meaning(evaluation, run.model, run.spec),
         "acting": words.acting(run.model),
         "main": None if evaluation is None else words.main_score(evaluation),
@@ -49,15 +57,29 @@ def _view(run: Run) -> Mapping[str, Any]:
         "associations": [r for r in run.checks if _of_one_association(r)][:12],
         "objective": METRICS[run.trials.objective],
         "board": board,
+        "promise": run.promise(),
+        "translation": run.translation(),
+        "contradictions": run.contradictions,
+        "fairness": fairness_view(run),
         "why": explain_choice(board, run.trials),
         "families": {member.family: FAMILIES[member.family] for member in run.model.members},
         "members": _members(run),
         "charts": {} if evaluation is None else _charts(run, evaluation),
         "manifest": manifest_of(run.folder.model_path),
         "created": state["created"].replace("T", " ").removesuffix("+00:00"),
-        "slice_title": METRICS[main_metric(run.dataset.task)].title,
+        "slice_title": METRICS[main_metric(run.dataset.task, with_cost=run.spec.decision.error_cost is not None)].title,
         "version": __version__,
     }
+
+
+def _promised(run: Run) -> Mapping[str, Any] | None:
+    """What was said before the search, with what came out."""
+    verdict, evaluation = run.verdict, run.evaluation
+    if verdict is None:
+        return None
+    scores = () if evaluation is None else evaluation.scores
+    came_out = next((one.value for one in scores if one.metric == verdict.metric), None)
+    return verdict_view(verdict, run.spec, run.split, came_out=came_out)
 
 
 def _of_one_association(result: CheckResult) -> bool:
@@ -84,7 +106,7 @@ def _charts(run: Run, evaluation: Evaluation) -> dict[str, str]:
             "high": main.interval.high if main.interval else None,
         }
     ]
-    titles = {"linear": "linear model", "constant": "no model"}
+    titles = {"linear": "linear model", "constant": "no model", "mean": "predicting the mean"}
     bars += [
         {"who": titles.get(b.baseline, b.baseline), "score": b.value, "model": False, "low": None, "high": None}
         for b in reversed(main.baselines)
@@ -97,6 +119,8 @@ def _charts(run: Run, evaluation: Evaluation) -> dict[str, str]:
         drawn["precision_recall"] = charts.precision_recall_chart(curves)
         drawn["lift"] = charts.lift_chart(curves)
         drawn["calibration"] = charts.calibration_chart(curves)
+    if curves.profit is not None:
+        drawn["profit"] = charts.profit_chart(curves.profit)
     if curves.scatter:
         drawn["scatter"] = charts.scatter_chart(curves, run.model.target)
     if any(one.loss_increase > 0 for one in evaluation.importances):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from mlwright.reports.words import chance, number, percent, span
+from mlwright.reports.words import chance, money, number, percent, span
 
 
 @cache
@@ -20,7 +20,7 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "percent": percent, "span": span, "chance": chance}
+    environment.filters |= {"number": number, "percent": percent, "span": span, "chance": chance, "money": money}
     return environment
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from mlwright.core import Interval
-from mlwright.evaluation import DecisionValue, Evaluation, MetricScore
+from mlwright.evaluation import CostOfErrors, DecisionValue, Evaluation, MetricScore
 from mlwright.models import Model
 from mlwright.runs import Run
 from mlwright.spec import Spec
+from mlwright.statistics import objective_of
 
 Tone = Literal["good", "open", "bad"]
 
@@ -63,6 +65,31 @@ def span(interval: Interval | None, *, signed: bool = False) -> str:
     return f"{low} to {high}"
 
 
+def money(amount: float) -> str:
+    """An amount to three digits at most, as people say it.
+
+    Examples
+    --------
+    >>> money(12345.6), money(-0.34567), money(98.4)
+    ('12,300', '−0.346', '98')
+    """
+    if abs(amount) < 10:
+        return number(amount)
+    size = 10 ** max(len(f"{abs(amount):.0f}") - 3, 0)
+    return number(round(amount / size) * size)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Several things in one sentence.
+
+    Examples
+    --------
+    >>> listed(["R1"]), listed(["R1", "R2", "R3"])
+    ('R1', 'R1, R2 and R3')
+    """
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part) if names else ""
+
+
 class Headline(NamedTuple):
     """The first thing on the page: a verdict, and one sentence of reasons."""
 
@@ -82,6 +109,9 @@ def headline(run: Run) -> Headline:
     if missed:
         first = missed[0]
         return Headline("bad", "Does not meet what was asked", f"{first.id}: {first.sentence()} is not reached.")
+    broken = [one for one in evaluation.judged_constraints if one.outcome == "not met"]
+    if broken:
+        return Headline("bad", "Does not keep what was asked", f"{broken[0].asked}: {broken[0].reason}.")
     if undecided:
         first = undecided[0]
         rows = "" if first.rows_needed is None else f" About {first.rows_needed:,} test rows would decide it."
@@ -92,8 +122,8 @@ def headline(run: Run) -> Headline:
         others = [r for r in evaluation.requirements if r.outcome != "met"]
         reason = "Everything that must hold does, at the confidence that was asked for."
         if others:
-            listed = ", ".join(f"{r.id} ({r.sentence()}) is {r.outcome}" for r in others)
-            return Headline("good", "Meets what must hold", f"{reason} What should or could hold: {listed}.")
+            told = ", ".join(f"{r.id} ({r.sentence()}) is {r.outcome}" for r in others)
+            return Headline("good", "Meets what must hold", f"{reason} What should or could hold: {told}.")
         return Headline("good", "Meets what was asked", reason.replace("must hold does", "was asked holds"))
     if beats_baseline(evaluation):
         reason = "The spec sets no requirements; the gain over the baseline is proved."
@@ -102,14 +132,16 @@ def headline(run: Run) -> Headline:
 
 
 def beats_baseline(evaluation: Evaluation) -> bool:
-    """Whether the model is clearly better than the constant answer, by the task's proper score."""
-    score = evaluation.score("rmse" if evaluation.task == "regression" else "log_loss")
+    """Whether the model is clearly better than the constant answer, by what errors cost or the task's proper score."""
+    score = evaluation.score(objective_of(evaluation.task, with_cost=evaluation.cost is not None).name)
     constant = next((b for b in score.baselines if b.baseline == "constant"), None)
     return constant is not None and constant.gain_interval is not None and constant.gain_interval.low > 0
 
 
 def main_score(evaluation: Evaluation) -> MetricScore:
     """The score that people are told first."""
+    if evaluation.cost is not None:
+        return evaluation.score("error_cost")
     name = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}[evaluation.task]
     return evaluation.score(name)
 
@@ -125,7 +157,26 @@ def meaning(evaluation: Evaluation, model: Model, spec: Spec) -> list[str]:
         return [
             f"The model names the right class for {right} of 100 rows; always the most common class: {common} of 100.",
         ]
-    return _regression(evaluation, model)
+    if evaluation.cost is not None:
+        return [*_cost(evaluation.cost), *_range(evaluation, model)]
+    return [*_regression(evaluation, model), *_range(evaluation, model)]
+
+
+def _cost(cost: CostOfErrors) -> list[str]:
+    """One sentence for a manager, one about what is predicted, and one more where the spec says how many rows there are."""
+    if cost.per_row is None or cost.total is None:
+        return [cost.told]
+    line = f"Its errors on the {cost.n:,} test rows cost {number(cost.total)} {cost.currency}, {number(cost.per_row)} a row"
+    other = cost.without_model
+    if other is not None and other.gain is not None and other.gain != 0:
+        unsure = "" if other.gain_interval is not None and 0 not in other.gain_interval else " (which could be chance)"
+        less = f"{number(abs(other.gain))} a row {'less' if other.gain > 0 else 'more'}"
+        line = f"{line}: {less} than {other.title} would cost{unsure}"
+    lines = [f"{line}.", cost.told]
+    if cost.per_period is not None:
+        volume = f"{number(cost.per_period)} {cost.currency} a {cost.period}"
+        lines.append(f"At the volume of the spec its errors cost {volume}.")
+    return lines
 
 
 def _money(value: DecisionValue | None) -> list[str]:
@@ -151,12 +202,19 @@ def _gain(gain: float | None, interval: Interval | None) -> str:
 
 def acting(model: Model) -> str:
     """When a model of two classes acts, to follow `it acts`."""
+    groups = model.rule.by_group
+    others = "" if groups is None else f" (groups of {groups.attribute} have limits of their own)"
+    return _usually_acting(model) + others
+
+
+def _usually_acting(model: Model) -> str:
     if model.rule.outcomes is None:
         return f"from a probability of {number(model.threshold, digits=2)} on"
-    if not model.rule.columns:
-        return "where that is worth more than waiting"
+    more = "more than waiting" if model.rule.limit is None else f"{number(model.rule.limit)} more than waiting"
+    if not model.rule.outcomes.columns:
+        return f"where that is worth {more}"
     return (
-        "where that is worth more than waiting, row by row "
+        f"where that is worth {more}, row by row "
         f"(from a probability of {number(model.threshold, digits=2)} on where outcomes are worth what they are on average)"
     )
 
@@ -165,18 +223,21 @@ def _regression(evaluation: Evaluation, model: Model) -> list[str]:
     rmse, mae, r2 = (evaluation.score(name) for name in ("rmse", "mae", "r2"))
     base = next((b.value for b in mae.baselines if b.baseline == "constant"), None)
     typical = f"(typical error {number(rmse.value)})"
-    lines = [
+    return [
         f"The prediction is off by {number(mae.value)} on average; always saying the mean is off by {number(base)}.",
         f"The columns explain {percent(r2.value, digits=0)} of the differences in {model.target} {typical}.",
     ]
-    if model.spread is not None:
-        covered = next((s for s in evaluation.scores if s.metric == "interval_coverage"), None)
-        if covered is not None and covered.value is not None:
-            lines.append(
-                f"Each prediction comes with a range meant to hold the truth in {model.spread.coverage:.0%} of the cases; "
-                f"on the test rows it did in {percent(covered.value)}."
-            )
-    return lines
+
+
+def _range(evaluation: Evaluation, model: Model) -> list[str]:
+    """Of the truth, also where the prediction is the value that costs least and not the likeliest one."""
+    covered = next((s for s in evaluation.scores if s.metric == "interval_coverage"), None)
+    if model.spread is None or covered is None or covered.value is None:
+        return []
+    held = f"on the test rows it did in {percent(covered.value)}"
+    return [
+        f"Each prediction comes with a range meant to hold the truth in {model.spread.coverage:.0%} of the cases; {held}."
+    ]
 
 
 def _binary(evaluation: Evaluation, model: Model, spec: Spec) -> list[str]:

@@ -14,7 +14,7 @@ from mlwright.runs.folder import (
     earlier_tests,
     name_of_test_rows,
 )
-from mlwright.runs.record import Run, data_evidence, trials_evidence
+from mlwright.runs.record import Run, contradictions_evidence, data_evidence, trials_evidence
 
 __all__ = [
     "Run",
@@ -23,6 +23,7 @@ __all__ = [
     "RunNotFound",
     "RunUnfit",
     "all_runs",
+    "contradictions_evidence",
     "data_evidence",
     "earlier_tests",
     "known_candidates",

@@ -8,6 +8,8 @@ runs/20261121-071512-3f2a/
   split.arrow        the use of each row: train, test, or neither
   summary.json       the summary of the training rows
   checks.json        what the checks found
+  contradictions.json  what is asked and cannot all be, on these rows
+  verdict.json       what was promised before the search: can it be done?
   trials/            one folder per trial, written when it is finished
   search.json        how the search ended: folds, objective, why it stopped
   model/             the package
@@ -27,10 +29,10 @@ import json
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +55,11 @@ from mlwright.core import (
 )
 from mlwright.data import Dataset, Split, SplitPlan, TableSummary
 from mlwright.evaluation import Evaluation
+from mlwright.feasibility import Verdict
 from mlwright.models import Predictions
 from mlwright.search import FolderStore, Trial, Trials
 from mlwright.spec import FILE_NAME, Spec, load_spec
+from mlwright.translation import Contradiction
 
 RUNS_FOLDER = "runs"
 FORMAT_VERSION = 1
@@ -157,6 +161,12 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------------------------------------------- state
+
+    @property
+    def begun_on(self) -> date:
+        """The day on which the run was begun (UTC): what deadlines are counted from."""
+        with _in_plain_words(self.path / "run.json"):
+            return datetime.fromisoformat(self.state["created"]).date()
 
     @property
     def state(self) -> dict[str, Any]:
@@ -270,6 +280,31 @@ class RunFolder:
         path = self.path / "checks.json"
         with _in_plain_words(path):
             return CheckReport.of_state(read_json(path))
+
+    def write_contradictions(self, found: Sequence[Contradiction]) -> None:
+        write_json(
+            self.path / "contradictions.json",
+            {"format_version": FORMAT_VERSION, "contradictions": [one.state() for one in found]},
+        )
+
+    def contradictions(self) -> tuple[Contradiction, ...]:
+        """What was asked and cannot all be; nothing for a run that was made before this was looked for."""
+        path = self.path / "contradictions.json"
+        if not path.is_file():
+            return ()
+        with _in_plain_words(path):
+            return tuple(Contradiction.of_state(entry) for entry in read_json(path)["contradictions"])
+
+    def write_verdict(self, verdict: Verdict) -> None:
+        write_json(self.path / "verdict.json", verdict.state())
+
+    def verdict(self) -> Verdict | None:
+        """What was said before the search; None if nothing was."""
+        path = self.path / "verdict.json"
+        if not path.is_file():
+            return None
+        with _in_plain_words(path):
+            return Verdict.of_state(read_json(path))
 
     def write_search(self, trials: Trials) -> None:
         """The order of the trials and why the search stopped; the trials themselves are kept already."""

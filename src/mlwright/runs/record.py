@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,16 +11,28 @@ from mlwright.checks import CheckReport
 from mlwright.core import Evidence, EvidenceStore
 from mlwright.data import Dataset, Split
 from mlwright.evaluation import Evaluation
-from mlwright.models import Model, weights_of
+from mlwright.feasibility import Verdict
+from mlwright.models import Model, TradeOff, weights_of
 from mlwright.runs.folder import RunFolder
-from mlwright.search import Leaderboard, Trials, leaderboard
+from mlwright.search import Leaderboard, Promise, Trials, leaderboard, model_trade_offs, promise_of, trade_off_evidence
 from mlwright.spec import Spec
 from mlwright.statistics import METRICS
+from mlwright.translation import Contradiction, Translation, translate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run has made so far; `evaluation` is None until the test rows were scored."""
+    """What a run has made so far.
+
+    Attributes
+    ----------
+    contradictions
+        What is asked and hardly can be, on these rows; a certain one would have stopped the run.
+    verdict
+        What was promised before the search; None if nothing was.
+    evaluation
+        None until the test rows were scored.
+    """
 
     folder: RunFolder
     spec: Spec
@@ -29,6 +41,8 @@ class Run:
     checks: CheckReport = field(repr=False)
     trials: Trials = field(repr=False)
     model: Model = field(repr=False)
+    contradictions: tuple[Contradiction, ...] = field(default=(), repr=False)
+    verdict: Verdict | None = field(default=None, repr=False)
     evaluation: Evaluation | None = field(default=None, repr=False)
 
     @property
@@ -41,11 +55,31 @@ class Run:
             self.trials, self.split.train, self.spec, seed=self.spec.seed, weights=weights_of(self.model.members)
         )
 
+    def promise(self) -> Promise | None:
+        """What the model's decisions are expected to be worth; None where the spec says nothing about decisions."""
+        return promise_of(self.model, self.trials, self.split.train, self.spec)
+
+    def trade_offs(self) -> list[TradeOff]:
+        """What each fairness limit of the spec costs."""
+        return model_trade_offs(self.trials, self.model, self.split.train, self.spec)
+
+    def translation(self) -> Translation:
+        """What the spec asks, and what the run does about it."""
+        return translate(self.spec, self.split, checks=self.checks)
+
     def evidence(self) -> EvidenceStore:
         """Every number of the run, in the order of its stages."""
         store = EvidenceStore(data_evidence(self.split))
         store.extend(self.checks.evidence())
+        store.extend(self.translation().evidence())
+        store.extend(contradictions_evidence(self.contradictions))
+        if self.verdict is not None:
+            store.extend(self.verdict.evidence())
         store.extend(trials_evidence(self.leaderboard(), self.model))
+        promise = self.promise()
+        if promise is not None:
+            store.extend(promise.evidence())
+        store.extend(trade_off_evidence(self.trade_offs()))
         if self.evaluation is not None:
             store.extend(self.evaluation.evidence())
         return store
@@ -80,6 +114,18 @@ def data_evidence(split: Split) -> Iterator[Evidence]:
         rows="all rows",
         n=len(dataset),
     )
+
+
+def contradictions_evidence(found: Sequence[Contradiction]) -> Iterator[Evidence]:
+    """What is asked and hardly can be; times in it can only be measured again."""
+    for number, one in enumerate(found):
+        yield Evidence(
+            id=f"contradictions.{number}",
+            value=one.what,
+            method=one.where,
+            rows="all rows",
+            kind="measured" if one.measured else "computed",
+        )
 
 
 def trials_evidence(board: Leaderboard, model: Model) -> Iterator[Evidence]:
