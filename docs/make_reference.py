@@ -25,7 +25,7 @@ import mlwright
 from mlwright.checks import CHECKS
 from mlwright.core import MlwrightError
 from mlwright.spec import json_schema
-from mlwright.statistics import METRICS, Metric, Scored, score_with_interval
+from mlwright.statistics import DECISION_METRICS, METRICS, Metric, Scored, score_with_interval
 
 HERE = Path(__file__).resolve().parent / "reference"
 MADE = "<!-- Made by docs/make_reference.py from the code: change the code, then run it again. -->\n\n"
@@ -299,13 +299,30 @@ def metrics_page() -> str:
         )
         for metric in METRICS.values()
     ]
+    of_decisions = [
+        (f"`{one.name}`", one.described, _NEEDS[one.needs], first_sentence(one.compute.__doc__))
+        for one in DECISION_METRICS.values()
+    ]
     return (
         "# Metrics\n\n"
         "What a requirement may name, and what every evaluation reports for its task. The interval column says which "
         "method a score gets on rows without weights and groups; where rows have weights or groups, means keep Student's "
         "interval (of groups, if there are any) and everything else gets the bootstrap, which resamples groups where "
-        "rows have them.\n\n" + table(["name", "title", "tasks", "better", "definition", "interval"], rows)
+        "rows have them.\n\n"
+        + table(["name", "title", "tasks", "better", "definition", "interval"], rows)
+        + "\n## Metrics of decisions\n\n"
+        "These can be required of a decision between two classes, and are not in the table of every evaluation: they need a "
+        "level, or what outcomes are worth. More is better in each, and the interval is a bootstrap.\n\n"
+        + table(["name", "title", "needs", "definition"], of_decisions)
     )
+
+
+_NEEDS = {
+    "level": "`at`, a share in (0, 1]",
+    "top": "`at`, a share of the rows; that of `decision.capacity` if it is not given",
+    "rows": "`decision.values` and `decision.volume`",
+    "nothing": "`decision.values`",
+}
 
 
 def _definition(metric: Metric) -> str:
