@@ -158,7 +158,7 @@ def test_failed_checks_end_with_one_and_say_what_to_do(command: Command, tmp_pat
 def test_requirements_that_are_not_met_end_with_one(command: Command, sales: Path, tmp_path: Path) -> None:
     (tmp_path / "mlwright.yaml").write_text(
         "data: {source: sales.csv, target: bought}\nbudget: {seconds: 20, trials: 2}\n"
-        "requirements: [{id: R1, metric: accuracy, min: 0.99}]\n"
+        "requirements: [{id: R1, metric: accuracy, min: 0.95}]\n"
     )
     said = command("run", "--quiet")
     assert said.code == 1

@@ -176,7 +176,8 @@ def test_a_fit_ends_before_its_deadline_and_says_when_it_was_cut(validated: bool
         job(NETWORK, "multiclass", X, y, validation=validation, settled=settled, deadline=Deadline.after(seconds))
     )
     assert time.monotonic() - started < seconds + 5  # the machine may be busy; untold it would take minutes
-    assert fitted.settled["epochs"] < 200
+    # Cut before it knows how long a step takes, it has nothing to say of epochs.
+    assert fitted.cut or fitted.settled["epochs"] < 200
     assert fitted.cut or seconds > 0.1
     assert loss("multiclass", y, fitted.predict(X)) <= np.log(3) * 1.05
 

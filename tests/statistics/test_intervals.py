@@ -24,7 +24,7 @@ from mlwright.statistics import (
 from mlwright.statistics.intervals import auc_placements, resampled_counts
 from mlwright.statistics.scored import FloatArray
 
-BY_TASK = [(metric.name, task) for metric in METRICS.values() for task in metric.tasks]
+BY_TASK = [(metric.name, task) for metric in METRICS.values() for task in metric.tasks if not metric.needs_cost]
 
 
 def ends(interval: Interval | None) -> tuple[float, float]:
