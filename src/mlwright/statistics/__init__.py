@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlwright.statistics.association import Association, associate
+    from mlwright.statistics.betting import Bets, BoundTooSmall, GainOutOfBounds
+    from mlwright.statistics.change_point import ChangePoint
     from mlwright.statistics.comparisons import Comparison, compare, smallest_detectable_difference
+    from mlwright.statistics.confidence_sequences import BoundedSequence, MeanSequence, share_interval
     from mlwright.statistics.curves import (
         CalibrationBin,
         calibration_bins,
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
         precision_recall_curve,
         roc_curve,
     )
+    from mlwright.statistics.drift_reference import DriftReference, ReferenceTooShort, ScoreSet, learn_reference
+    from mlwright.statistics.e_detector import DriftDetector
+    from mlwright.statistics.e_values import Horizon, e_benjamini_hochberg
     from mlwright.statistics.fairness import (
         FAIRNESS_RATES,
         FAIRNESS_TITLES,
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
         rate_intervals,
         widest_pair,
     )
+    from mlwright.statistics.harmful_shift import LossOutOfRange, RiskDetector
     from mlwright.statistics.intervals import (
         auc_interval,
         bootstrap_interval,
@@ -58,32 +65,54 @@ if TYPE_CHECKING:
     from mlwright.statistics.metrics import METRICS, Metric, MetricUnknown, default_metrics, metric_named, objective_of
     from mlwright.statistics.money import Worth, mean_value
     from mlwright.statistics.multiplicity import benjamini_hochberg, bonferroni, holm
+    from mlwright.statistics.paired_test import Guard, PairedTest, PairedVerdict
+    from mlwright.statistics.planned_auc import AucLook, AucPlan, LookNotPlanned, auc_gain
     from mlwright.statistics.scored import RowCost, Scored
     from mlwright.statistics.thresholds import CostsAllZero, break_even_threshold
 
 _HOMES = {
     "Association": "association",
+    "AucLook": "planned_auc",
+    "AucPlan": "planned_auc",
+    "Bets": "betting",
+    "BoundTooSmall": "betting",
+    "BoundedSequence": "confidence_sequences",
     "CalibrationBin": "curves",
+    "ChangePoint": "change_point",
     "Comparison": "comparisons",
     "CostsAllZero": "thresholds",
     "DECISION_METRICS": "levels",
     "DecisionMetric": "levels",
+    "DriftDetector": "e_detector",
+    "DriftReference": "drift_reference",
     "FAIRNESS_RATES": "fairness",
     "FAIRNESS_TITLES": "fairness",
+    "GainOutOfBounds": "betting",
     "Gap": "fairness",
     "GroupRates": "fairness",
+    "Guard": "paired_test",
+    "Horizon": "e_values",
     "LevelMissing": "levels",
+    "LookNotPlanned": "planned_auc",
+    "LossOutOfRange": "harmful_shift",
     "METRICS": "metrics",
+    "MeanSequence": "confidence_sequences",
     "Metric": "metrics",
     "MetricUnknown": "metrics",
     "MoneyMissing": "levels",
+    "PairedTest": "paired_test",
+    "PairedVerdict": "paired_test",
     "RATES": "fairness",
     "RateName": "fairness",
+    "ReferenceTooShort": "drift_reference",
+    "RiskDetector": "harmful_shift",
     "RowCost": "scored",
+    "ScoreSet": "drift_reference",
     "Scored": "scored",
     "Worth": "money",
     "WrongLabels": "label_noise",
     "associate": "association",
+    "auc_gain": "planned_auc",
     "auc_interval": "intervals",
     "benjamini_hochberg": "multiplicity",
     "bonferroni": "multiplicity",
@@ -94,10 +123,12 @@ _HOMES = {
     "confident_disagreement": "label_noise",
     "default_metrics": "metrics",
     "disagreement_within": "label_noise",
+    "e_benjamini_hochberg": "e_values",
     "error_of_disagreement": "label_noise",
     "fairness_gap": "fairness",
     "group_rates": "fairness",
     "holm": "multiplicity",
+    "learn_reference": "drift_reference",
     "lift_curve": "curves",
     "mean_interval": "intervals",
     "mean_value": "money",
@@ -110,6 +141,7 @@ _HOMES = {
     "required_metrics": "levels",
     "roc_curve": "curves",
     "score_with_interval": "intervals",
+    "share_interval": "confidence_sequences",
     "smallest_detectable_difference": "comparisons",
     "variance_within": "label_noise",
     "widest_pair": "fairness",
@@ -124,22 +156,42 @@ __all__ = [
     "METRICS",
     "RATES",
     "Association",
+    "AucLook",
+    "AucPlan",
+    "Bets",
+    "BoundTooSmall",
+    "BoundedSequence",
     "CalibrationBin",
+    "ChangePoint",
     "Comparison",
     "CostsAllZero",
     "DecisionMetric",
+    "DriftDetector",
+    "DriftReference",
+    "GainOutOfBounds",
     "Gap",
     "GroupRates",
+    "Guard",
+    "Horizon",
     "LevelMissing",
+    "LookNotPlanned",
+    "LossOutOfRange",
+    "MeanSequence",
     "Metric",
     "MetricUnknown",
     "MoneyMissing",
+    "PairedTest",
+    "PairedVerdict",
     "RateName",
+    "ReferenceTooShort",
+    "RiskDetector",
     "RowCost",
+    "ScoreSet",
     "Scored",
     "Worth",
     "WrongLabels",
     "associate",
+    "auc_gain",
     "auc_interval",
     "benjamini_hochberg",
     "bonferroni",
@@ -150,10 +202,12 @@ __all__ = [
     "confident_disagreement",
     "default_metrics",
     "disagreement_within",
+    "e_benjamini_hochberg",
     "error_of_disagreement",
     "fairness_gap",
     "group_rates",
     "holm",
+    "learn_reference",
     "lift_curve",
     "mean_interval",
     "mean_value",
@@ -166,6 +220,7 @@ __all__ = [
     "required_metrics",
     "roc_curve",
     "score_with_interval",
+    "share_interval",
     "smallest_detectable_difference",
     "variance_within",
     "widest_pair",
