@@ -38,11 +38,13 @@ from mlwright.models.families.network_training import one_blas_thread
 from mlwright.models.golden import golden_rows
 from mlwright.models.group_limits import LEAST_ROWS, GroupedRows, choose_group_limits, with_group_limits
 from mlwright.models.groups import Grouping, GroupsUnclear, grouping_of, groups_of
+from mlwright.models.history import ColumnChunks, OutOfFold, TrainingHistory, training_history
 from mlwright.models.latency import Latency, latency_of_answers
 from mlwright.models.model import Member, Model, combine, seconds_of_rows, weights_of
 from mlwright.models.offset import CostAfterOffset, Offset, fit_offset
 from mlwright.models.package import PackageDamaged, PackageTooNew, add_document, manifest_of, size_in_bytes
 from mlwright.models.predictions import Predictions
+from mlwright.models.score_counts import ScoreCounts
 from mlwright.models.scorer import Scorer
 from mlwright.models.spread import Spread, fit_spread
 
@@ -55,6 +57,7 @@ __all__ = [
     "Capacity",
     "CapacityShare",
     "CapacityUnclear",
+    "ColumnChunks",
     "Compiled",
     "CostAfterOffset",
     "CostOfRows",
@@ -72,6 +75,7 @@ __all__ = [
     "Member",
     "Model",
     "Offset",
+    "OutOfFold",
     "OutcomeWorth",
     "Outline",
     "PackageDamaged",
@@ -80,6 +84,7 @@ __all__ = [
     "Predictions",
     "Reason",
     "Rows",
+    "ScoreCounts",
     "Scorer",
     "Settled",
     "Space",
@@ -87,6 +92,7 @@ __all__ = [
     "Spread",
     "TradeOff",
     "TradeOffPoint",
+    "TrainingHistory",
     "WorthUnknown",
     "add_document",
     "capacity_share",
@@ -109,6 +115,7 @@ __all__ = [
     "outcome_worth",
     "seconds_of_rows",
     "size_in_bytes",
+    "training_history",
     "weights_of",
     "with_group_limits",
     "within_capacity",

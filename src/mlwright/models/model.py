@@ -17,6 +17,7 @@ from mlwright.features import Encoder, View
 from mlwright.models.calibration import Calibration
 from mlwright.models.decision import DecisionRule
 from mlwright.models.families import FAMILIES, FittedEstimator
+from mlwright.models.history import TrainingHistory
 from mlwright.models.offset import Offset
 from mlwright.models.predictions import Predictions
 from mlwright.models.spread import Spread
@@ -66,6 +67,8 @@ class Model:
         Of a regression where the spec says what errors cost: what is added so that they cost least.
     reference
         The summary of the training rows, for later comparison.
+    history
+        How the training rows differed from one stretch of time to the next, and out-of-fold scores; None in older packages.
     facts
         What is known about its making: fingerprint of the data, seed, number of rows.
     """
@@ -81,6 +84,7 @@ class Model:
     offset: Offset | None = None
     spread: Spread | None = None
     reference: TableSummary = field(default_factory=TableSummary, repr=False)
+    history: TrainingHistory | None = field(default=None, repr=False)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property

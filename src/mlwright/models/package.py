@@ -8,6 +8,7 @@ model/
   encoders.json     the fitted steps of each view
   members/00/       the estimator's own files
   reference.json    the summary of the training rows
+  history.json      the training rows stretch by stretch, and out-of-fold scores (not in older packages)
   golden.arrow      made-up rows and the answers that the model gave when it was saved
   documents/        the model card and whatever else describes it
 ```
@@ -42,6 +43,7 @@ from mlwright.models.calibration import Calibration
 from mlwright.models.decision import DecisionRule
 from mlwright.models.families import FAMILIES
 from mlwright.models.golden import golden_rows
+from mlwright.models.history import TrainingHistory
 from mlwright.models.model import Member, Model
 from mlwright.models.offset import Offset
 from mlwright.models.spread import Spread
@@ -89,6 +91,8 @@ def save_model(model: Model, folder: Path) -> None:
         write_json(aside / "schema.json", model.schema.state())
         write_json(aside / "encoders.json", [encoder.state() for encoder in model.encoders.values()])
         write_json(aside / "reference.json", model.reference.state())
+        if model.history is not None:
+            write_json(aside / "history.json", model.history.state())
         for number, member in enumerate(model.members):
             place = aside / "members" / f"{number:02d}"
             place.mkdir(parents=True)
@@ -149,8 +153,13 @@ def _read(folder: Path) -> Model:
         offset=None if state.get("offset") is None else Offset.of_state(state["offset"]),
         spread=None if state["spread"] is None else Spread.of_state(state["spread"]),
         reference=TableSummary.of_state(read_json(folder / "reference.json")),
+        history=_history(folder / "history.json"),
         facts=state["facts"],
     )
+
+
+def _history(path: Path) -> TrainingHistory | None:
+    return TrainingHistory.of_state(read_json(path)) if path.is_file() else None
 
 
 def _rule(state: dict[str, Any]) -> DecisionRule:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+
 from mlwright.core import Deadline, MlwrightError, Progress, named_rng, named_seed, silent, stage
 from mlwright.data import Column, Dataset, Schema, TableSummary, plan_split
 from mlwright.data.dataset import FloatArray
@@ -14,17 +16,21 @@ from mlwright.features import Encoder, Matrix, View, fit_encoder
 from mlwright.models import (
     FAMILIES,
     Calibration,
+    DecisionRule,
     ErrorCost,
     FitJob,
     Member,
     Model,
     Offset,
+    OutOfFold,
     Rows,
+    ScoreCounts,
     error_cost,
     fit_calibration,
     fit_offset,
     fit_spread,
     one_blas_thread,
+    training_history,
     weights_of,
     with_group_limits,
 )
@@ -135,6 +141,7 @@ def _model_of(
     read = [name for name in train.schema.names if name in encoded or name in rule.columns]
     # Golden rows are drawn from the reference, and an identifier there would be somebody's.
     described = [c.name for c in train.schema.select(read) if c.type != "identifier" and c.role != "group"]
+    reference = TableSummary(rows=summary.rows, columns={name: summary[name] for name in [*described, train.target]})
     return Model(
         task=train.task,
         classes=train.classes,
@@ -146,7 +153,13 @@ def _model_of(
         rule=rule,
         offset=offset,
         spread=fit_spread(moved, out_of_fold.target) if train.task == "regression" else None,
-        reference=TableSummary(rows=summary.rows, columns={name: summary[name] for name in [*described, train.target]}),
+        reference=reference,
+        history=training_history(
+            train,
+            reference,
+            window=spec.operation.window,
+            out_of_fold=_said_of(rule, out_of_fold, moved if train.task == "regression" else calibrated, train, trials),
+        ),
         facts={
             "project": spec.project.name,
             "id": spec.data.id,
@@ -176,6 +189,25 @@ def _offset(
         group=out_of_fold.group,
         in_bands=not spec.constraints.monotonic,
     )
+
+
+def _said_of(rule: DecisionRule, out_of_fold: Scored, answers: FloatArray, train: Dataset, trials: Trials) -> OutOfFold:
+    """What the ensemble answered for rows that it had not seen, by score and truth."""
+    if train.task == "regression":
+        low, high = np.quantile(answers, [0.0005, 0.9995])
+        counts = ScoreCounts.none_yet(0, low=float(low), high=float(high) if high > low else float(low) + 1.0)
+        decided, score = np.zeros(len(answers), dtype=np.int64), answers
+    elif answers.ndim == 2:
+        counts = ScoreCounts.none_yet(len(train.classes))
+        decided, score = answers.argmax(axis=1).astype(np.int64), answers.max(axis=1)
+    else:
+        counts = ScoreCounts.none_yet(2)
+        columns = train.take(trials.rows).expression_columns(rule.columns)
+        decided, score = rule.decide(answers, columns).decision, answers
+    truth = out_of_fold.target if train.task == "regression" else out_of_fold.target.astype(np.int64)
+    counts.add(decided, score)
+    counts.add_truth(truth, decided, score)
+    return OutOfFold(rows=np.asarray(trials.rows), predicted=decided, score=score, counts=counts)
 
 
 class _Refit(NamedTuple):
