@@ -10,6 +10,8 @@ import typer
 from mlwright.cli.feasibility import feasibility
 from mlwright.cli.keys import keys_app
 from mlwright.cli.predictions import label, predictions_app
+from mlwright.cli.quarantine import quarantine_app
+from mlwright.cli.registry import promote, registry_app, rollback
 from mlwright.cli.serving import serve
 
 app = typer.Typer(
@@ -33,6 +35,8 @@ spec_app = typer.Typer(no_args_is_help=True, help="About the spec: its JSON Sche
 app.add_typer(spec_app, name="spec")
 app.add_typer(predictions_app, name="predictions")
 app.add_typer(keys_app, name="keys")
+app.add_typer(registry_app, name="registry")
+app.add_typer(quarantine_app, name="quarantine")
 
 SpecOption = Annotated[
     Path, typer.Option("--spec", "-s", help="The spec, or the folder that it is in.", show_default="mlwright.yaml")
@@ -293,6 +297,8 @@ def verify(run: RunArgument = "latest", json_output: JsonOption = False, quiet: 
 
 app.command()(label)
 app.command()(serve)
+app.command()(promote)
+app.command()(rollback)
 
 
 @spec_app.command(name="schema")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlwright.predictions.erasing import Erased, erase, expire
+    from mlwright.predictions.increments import LogFiles
     from mlwright.predictions.inventory import Overview, overview
     from mlwright.predictions.labels import Labelled, add_labels
     from mlwright.predictions.log import LogCounts, LogFull, PredictionLog
@@ -25,6 +26,7 @@ _HOMES = {
     "Erased": "erasing",
     "Labelled": "labels",
     "LogCounts": "log",
+    "LogFiles": "increments",
     "LogFull": "log",
     "LogNotFound": "store",
     "Masks": "masking",
@@ -46,6 +48,7 @@ __all__ = [
     "Erased",
     "Labelled",
     "LogCounts",
+    "LogFiles",
     "LogFull",
     "LogNotFound",
     "Masks",

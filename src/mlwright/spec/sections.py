@@ -362,6 +362,27 @@ class Retrain(Section):
     """The least improvement that is worth a promotion, in the unit of the objective."""
 
 
+#: The names of irregular input of which rows are kept back; `monitoring.irregular` recognises them.
+Irregular = Literal[
+    "column_gone",
+    "column_renamed",
+    "type_changed",
+    "columns_swapped",
+    "missing_burst",
+    "missing_marker",
+    "unit_change",
+    "constant_column",
+    "impossible_dates",
+    "levels_respelled",
+    "text_cut",
+    "encoding_damage",
+    "new_levels",
+    "rows_repeated",
+    "batch_repeated",
+]
+RepairChoice = Literal["recommend", "accept", "ignore"]
+
+
 class Operation(Section):
     """What happens once the model answers."""
 
@@ -371,8 +392,22 @@ class Operation(Section):
     """Refuse rows with unseen levels or values out of range instead of answering and counting them."""
     false_alarms_per_year: Annotated[float, Field(gt=0)] = 2.0
     """How often the monitor may be wrong."""
+    window: Annotated[Duration, Field(json_schema_extra={"default": "1d"})] = timedelta(days=1)
+    """How long the stretches of time are that are compared with the training rows: whole hours."""
+    drift_tolerance: Annotated[float, Field(ge=0)] | dict[str, Annotated[float, Field(ge=0)]] = 0.0
+    """How far a column may move before it counts as drift: in standard deviations, or by column in its own unit."""
     retrain: Retrain = Retrain()
     """When and how a new version is made."""
+    repair: dict[Irregular, RepairChoice | dict[str, RepairChoice]] = Field(default_factory=dict)
+    """What becomes of rows with irregular input, by its name, and by column if need be: `recommend` (as long as nothing is said)
+    keeps them in quarantine, `accept` repairs them by the rule for it, `ignore` lets them through as they are."""
+
+    @field_validator("window")
+    @classmethod
+    def _whole_hours(cls, window: timedelta) -> timedelta:
+        if window < timedelta(hours=1) or window % timedelta(hours=1):
+            raise ValueError("a window is a number of whole hours: 1h, 12h, 1d or 7d")
+        return window
 
 
 class PredictionLogging(Section):
@@ -396,3 +431,16 @@ class PredictionLogging(Section):
     """A segment of this size is finished and sealed …"""
     rotate_every: Annotated[Duration, Field(json_schema_extra={"default": "10min"})] = timedelta(minutes=10)
     """… and one of this age."""
+
+
+class RegistryPlace(Section):
+    """Where the versions of the model are kept, and who makes the first of them champion."""
+
+    url: str = "sqlite:///mlwright.db"
+    """The database, an MLflow one: `sqlite:///mlwright.db` or `postgresql://user@host/database`; `${NAME}` is read from the
+    environment."""
+    artifacts: str = "mlartifacts"
+    """The folder of the packages; machines that share a database must share it as well."""
+    first: Literal["automatic", "person"] = "automatic"
+    """Who makes the first champion: `automatic` takes the first version that meets every `must`, since nobody answers yet;
+    `person` waits for `mlwright promote --approve`."""

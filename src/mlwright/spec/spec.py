@@ -17,6 +17,7 @@ from mlwright.spec.sections import (
     Operation,
     PredictionLogging,
     Project,
+    RegistryPlace,
     Requirement,
     Section,
     Split,
@@ -59,6 +60,8 @@ class Spec(Section):
     """What happens once the model answers."""
     predictions: PredictionLogging = PredictionLogging()
     """What is kept of each answer."""
+    registry: RegistryPlace = RegistryPlace()
+    """Where the versions of the model are kept."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of everything that is drawn at random."""
 
