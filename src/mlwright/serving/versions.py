@@ -11,6 +11,7 @@ from typing import Protocol
 
 from mlwright.core.errors import MlwrightError, closest
 from mlwright.core.files import write_text
+from mlwright.registry.pointers import PointerUnfit, followed, read_pointer
 
 #: One name or several with `/` between them; none begins with a dot, so none leads out of the folder.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}){0,3}", re.ASCII)
@@ -22,7 +23,7 @@ class VersionNotFound(MlwrightError):
 
 
 class VersionSource(Protocol):
-    """Knows which package is to answer. An alias in a registry can be one more of these."""
+    """Knows which package is to answer."""
 
     def package(self) -> Path:
         """The folder of the package.
@@ -132,8 +133,41 @@ class Pointer:
         aside.replace(self._path)
 
 
+class RegistryAlias:
+    """The file of an alias of the registry: `champion.json`. Promotions and rollbacks turn it, nobody else does."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+
+    def package(self) -> Path:
+        try:
+            return followed(self._path)
+        except PointerUnfit as error:
+            raise VersionNotFound(error.what, where=error.where, fix=error.fix) from error
+
+    def mark(self) -> Hashable:
+        try:
+            pointer = read_pointer(self._path)
+        except PointerUnfit:
+            return None
+        # The file itself is also written when something else changes in the registry.
+        return pointer.version, pointer.digest, _mark_of_files(pointer.package)
+
+    def named(self, name: str) -> Path:  # noqa: ARG002
+        raise VersionNotFound(
+            "this service follows the registry, so no other version can be named",
+            where="package",
+            fix="move the alias: mlwright promote VERSION, or mlwright rollback",
+        )
+
+    def point_to(self, package: Path) -> None:
+        """Nothing: only the registry turns it."""
+
+
 def source_at(path: Path) -> VersionSource:
-    """The source that a path is: a pointer if it is a file or a symbolic link, else a package."""
+    """The source that a path is: an alias or another pointer if it is a file or a symbolic link, else a package."""
+    if path.suffix == ".json" and path.is_file():
+        return RegistryAlias(path)
     return Pointer(path) if path.is_symlink() or path.is_file() else PackageFolder(path)
 
 
