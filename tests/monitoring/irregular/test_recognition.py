@@ -21,6 +21,7 @@ from mlwright.monitoring.irregular import (
     Reference,
     learn_habits,
     recognise,
+    treat,
 )
 from mlwright.monitoring.irregular.repairs import Rename, Scale, Swap
 from mlwright.spec.sections import Irregular
@@ -277,3 +278,27 @@ def test_repairing_a_unit_is_undone_by_its_inverse(factor: float, seed: int) -> 
     there = rule.apply(batch(frame), rows)
     back = rule.inverse().apply(there, rows)
     assert np.allclose(back.numbers("spent"), frame["spent"].to_numpy())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_comes_is_judged_and_each_row_is_accounted_for(seed: int) -> None:
+    rng, rows = np.random.default_rng(seed), [0, 1, 20, 300][seed % 4]
+    junk: list[Callable[[], pl.Series]] = [
+        lambda: pl.Series([None] * rows, dtype=pl.Null),
+        lambda: pl.Series([float("nan")] * rows, dtype=pl.Float64),
+        lambda: pl.Series(rng.normal(size=rows) * 1e300),
+        lambda: pl.Series(rng.integers(-(2**62), 2**62, rows)),
+        lambda: pl.Series([[1, 2]] * rows, dtype=pl.List(pl.Int64)),
+        lambda: pl.Series([b"x"] * rows, dtype=pl.Binary),
+        lambda: pl.Series(["\ufffd" * (i % 7) for i in range(rows)], dtype=pl.String),
+        lambda: pl.Series(["9999-12-31"] * rows, dtype=pl.String).str.to_date(),
+    ]
+    frame = later(rows, seed)
+    for name in frame.columns:
+        if rng.random() < 0.5:
+            frame = frame.with_columns(junk[int(rng.integers(len(junk)))]().alias(name))
+    whole = batch(frame)
+    faults = recognise(whole, shop())
+    made = treat(whole, faults)
+    assert len(made.batch) + sum(len(held.batch) for held in made.held) == rows
+    treat(whole, faults, dict.fromkeys(KINDS, "accept"))

@@ -160,12 +160,12 @@ class Irregularity:
 
 
 def shown_share(share: float) -> str:
-    """A share for a sentence: `all`, `12 %` or `0.4 %` of the rows.
+    """A share for a sentence: `all`, `12 %` or `0.41 %` of the rows.
 
     Examples
     --------
     >>> shown_share(0.123), shown_share(0.0041), shown_share(1.0)
-    ('12 %', '0.4 %', 'all')
+    ('12 %', '0.41 %', 'all')
     """
     if share >= 0.9995:
         return "all"
