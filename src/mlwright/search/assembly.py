@@ -194,7 +194,7 @@ def _offset(
 def _said_of(rule: DecisionRule, out_of_fold: Scored, answers: FloatArray, train: Dataset, trials: Trials) -> OutOfFold:
     """What the ensemble answered for rows that it had not seen, by score and truth."""
     if train.task == "regression":
-        low, high = np.quantile(answers, [0.0005, 0.9995])
+        low, high = np.quantile(answers, [0.0005, 0.9995]) if len(answers) else (0.0, 1.0)
         counts = ScoreCounts.none_yet(0, low=float(low), high=float(high) if high > low else float(low) + 1.0)
         decided, score = np.zeros(len(answers), dtype=np.int64), answers
     elif answers.ndim == 2:
