@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from mlwright.data import Dataset, Split, plan_split, read, split_rows
-from mlwright.spec import Spec
+from mlwright.spec import Alerts, Spec
 
 #: Real tables for development; the project ships none of them.
 SHARED = Path(os.environ.get("MLWRIGHT_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -103,3 +103,8 @@ def split_of(frame: pl.DataFrame, target: str, **sections: Any) -> tuple[Spec, S
     spec = spec_for(target, **sections)
     dataset = read(spec, frame)
     return spec, split_rows(dataset, plan_split(dataset, spec), seed=spec.seed)
+
+
+def spec_of_alerts(**section: Any) -> Alerts:
+    """The section `alerts` of a spec."""
+    return Spec.of({"data": {"source": "customers.csv", "target": "churned"}, "alerts": section}).alerts

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from mlwright.spec.places import Places, Problem, SpecInvalid
     from mlwright.spec.publish import json_schema
     from mlwright.spec.sections import (
+        Alerts,
         Budget,
         Capacity,
+        Channel,
         ColumnOverride,
         Constraints,
         Data,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         Reading,
         RegistryPlace,
         Requirement,
+        Silence,
         Split,
         Volume,
     )
@@ -42,8 +45,10 @@ if TYPE_CHECKING:
     from mlwright.spec.values import parse_duration, show_duration
 
 _HOMES = {
+    "Alerts": "sections",
     "Budget": "sections",
     "Capacity": "sections",
+    "Channel": "sections",
     "ColumnNote": "draft",
     "ColumnOverride": "sections",
     "Columns": "expressions",
@@ -67,6 +72,7 @@ _HOMES = {
     "Reading": "sections",
     "RegistryPlace": "sections",
     "Requirement": "sections",
+    "Silence": "sections",
     "Spec": "spec",
     "SpecInvalid": "places",
     "SpecNotReadable": "load",
@@ -85,8 +91,10 @@ _HOMES = {
 
 __all__ = [
     "FILE_NAME",
+    "Alerts",
     "Budget",
     "Capacity",
+    "Channel",
     "ColumnNote",
     "ColumnOverride",
     "Columns",
@@ -109,6 +117,7 @@ __all__ = [
     "Reading",
     "RegistryPlace",
     "Requirement",
+    "Silence",
     "Spec",
     "SpecInvalid",
     "SpecNotReadable",

@@ -352,14 +352,36 @@ class Split(Section):
 class Retrain(Section):
     """When and how a new version is made."""
 
-    on: tuple[Literal["schedule", "drift", "loss"], ...] = Field(default=("loss",), strict=False)
-    """What triggers it."""
+    on: tuple[Literal["schedule", "drift", "loss", "staleness"], ...] = Field(default=("loss",), strict=False)
+    """What triggers it; `staleness`: many new labelled rows, or an old model, without any alarm."""
     every: Duration | None = None
     """For a schedule."""
     approve: Literal["person", "automatic"] = "person"
     """Who says yes to a promotion."""
     min_gain: Annotated[float, Field(ge=0)] = 0.0
-    """The least improvement that is worth a promotion, in the unit of the objective."""
+    """The least improvement that is worth a promotion, in the unit of the objective, a row."""
+    prove: Literal["each", "retraining"] = "each"
+    """`each`: each challenger proves itself. `retraining`: once challengers have proven that retraining gains, the next ones answer
+    at once, until one has to be rolled back; for streams that age faster than a challenger can prove itself."""
+    guards: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Metrics that a promotion may not harm, and by how much a row it may at most: `{accuracy: 0.005}`."""
+    tolerance: Annotated[float, Field(ge=0)] = 0.0
+    """How much worse a row may become before something is done, in the unit of the objective."""
+    cost: Annotated[float, Field(ge=0)] | None = None
+    """What making and checking a new version costs, in the currency of the decision: it is made if it saves more."""
+    horizon: Annotated[Duration, Field(json_schema_extra={"default": "90d"})] = timedelta(days=90)
+    """For how long a new version will be used: what it saves is counted for so long."""
+
+
+class Acting(Section):
+    """What is done by itself when the monitor finds something; what is not is recommended to a person."""
+
+    reweight: Literal["recommend", "automatic"] = "recommend"
+    """Adjust the probabilities where only the shares of the classes have moved."""
+    recalibrate: Literal["recommend", "automatic"] = "recommend"
+    """Adjust the probabilities where they no longer say how often something happens, and still rank the rows well."""
+    retrain: Literal["recommend", "automatic"] = "recommend"
+    """Make a challenger and compare it with the champion; who says yes to its promotion is `retrain.approve`."""
 
 
 #: The names of irregular input of which rows are kept back; `monitoring.irregular` recognises them.
@@ -398,6 +420,8 @@ class Operation(Section):
     """How far a column may move before it counts as drift: in standard deviations, or by column in its own unit."""
     retrain: Retrain = Retrain()
     """When and how a new version is made."""
+    act: Acting = Acting()
+    """What is done by itself when the monitor finds something."""
     repair: dict[Irregular, RepairChoice | dict[str, RepairChoice]] = Field(default_factory=dict)
     """What becomes of rows with irregular input, by its name, and by column if need be: `recommend` (as long as nothing is said)
     keeps them in quarantine, `accept` repairs them by the rule for it, `ignore` lets them through as they are."""
@@ -444,3 +468,98 @@ class RegistryPlace(Section):
     first: Literal["automatic", "person"] = "automatic"
     """Who makes the first champion: `automatic` takes the first version that meets every `must`, since nobody answers yet;
     `person` waits for `mlwright promote --approve`."""
+
+
+#: A weekday as people write it in a schedule.
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+AlertLevel = Literal["info", "warn", "page"]
+_BETWEEN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+
+
+class Channel(Section):
+    """One place that alerts are sent to."""
+
+    url: Annotated[str, Field(min_length=1)]
+    """`https://…` is a webhook; `mailto://…`, `slack://…` and a hundred more are sent by Apprise (`pip install
+    'mlwright[alerts]'`). `${NAME}` is read from the environment: keep passwords and tokens there."""
+    level: AlertLevel = "warn"
+    """The least level that is sent here."""
+    digest: Literal["never", "daily", "weekly"] = "never"
+    """How often a summary is sent here."""
+    timeout: Annotated[Duration, Field(json_schema_extra={"default": "10s"})] = timedelta(seconds=10)
+    """How long one message may take; after it the attempt is ended and repeated later."""
+
+
+class Silence(Section):
+    """When alerts are kept and not sent; what is still open at its end is sent then."""
+
+    key: Annotated[str, Field(min_length=1)] = "*"
+    """Which alerts: a key as `mlwright monitor` shows it, or a pattern such as `drift/*`."""
+    up_to: AlertLevel = "warn"
+    """The highest level that is kept back."""
+    days: tuple[Weekday, ...] = Field(default=(), strict=False)
+    """On these days of the week; every day if none is given."""
+    between: Annotated[str, Field(pattern=rf"^{_BETWEEN.pattern}$")] | None = None
+    """Between two times of the day: `22:00-06:00`."""
+    start: Day | None = None
+    """From this day on …"""
+    end: Day | None = None
+    """… up to and with this one."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Silence:
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise ValueError("it ends before it starts")
+        return self
+
+    @property
+    def times(self) -> tuple[int, int] | None:
+        """The two times of the day, in minutes since midnight."""
+        found = _BETWEEN.fullmatch(self.between or "")
+        return None if found is None else (int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4]))
+
+
+class Escalation(Section):
+    """Who is told when nobody has acknowledged an alert."""
+
+    after: Annotated[Duration, Field(json_schema_extra={"default": "4h"})] = timedelta(hours=4)
+    """So long after it was sent."""
+    level: AlertLevel = "page"
+    """The least level that is escalated."""
+    to: Names = ()
+    """Names of channels; all of them if none is given."""
+
+
+class Alerts(Section):
+    """Who is told what the monitor found, and when."""
+
+    channels: dict[str, Channel] = Field(default_factory=dict)
+    """Where alerts are sent, by a name of yours; without any they are only shown by `mlwright monitor`."""
+    escalation: Escalation = Escalation()
+    """Who is told when nobody has acknowledged an alert."""
+    silence: tuple[Silence, ...] = Field(default=(), strict=False)
+    """When alerts are kept and not sent."""
+    resolve_after: Annotated[Duration, Field(json_schema_extra={"default": "1h"})] = timedelta(hours=1)
+    """An alert ends when what it is about has been gone for so long."""
+    timezone: str = "UTC"
+    """Of the days and times here: `Europe/Berlin`."""
+    digest_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "08:00"
+    """The time of the day at which digests are made; weekly ones on Mondays."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, timezone: str) -> str:
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        try:
+            ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("there is no such time zone; write it as Europe/Berlin or UTC") from error
+        return timezone
+
+    @model_validator(mode="after")
+    def _names_channels(self) -> Alerts:
+        unknown = sorted(set(self.escalation.to) - set(self.channels))
+        if unknown:
+            raise ValueError(f"`escalation.to` names channels that are not there: {', '.join(unknown)}")
+        return self

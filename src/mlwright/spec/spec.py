@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, ValidationError
 from mlwright.spec.kinds import Task
 from mlwright.spec.places import Places, SpecInvalid, problems_of
 from mlwright.spec.sections import (
+    Alerts,
     Budget,
     Constraints,
     Data,
@@ -62,6 +63,8 @@ class Spec(Section):
     """What is kept of each answer."""
     registry: RegistryPlace = RegistryPlace()
     """Where the versions of the model are kept."""
+    alerts: Alerts = Alerts()
+    """Who is told what the monitor found."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of everything that is drawn at random."""
 
