@@ -126,10 +126,12 @@ def calibrated_several(calibration: Calibration) -> Callable[[Sequence[float]], 
     """The map of the probabilities of all classes of one row."""
     if calibration.method == "none":
         return list
-    (temperature,) = calibration.values
+    temperature, *steps = calibration.values
 
     def calibrate(probabilities: Sequence[float]) -> list[float]:
         logs = [log(min(max(p, CLIP), 1.0)) * temperature for p in probabilities]
+        if steps:
+            logs = [value + step for value, step in zip(logs, steps, strict=True)]
         largest = max(logs)
         rest = log(sum([exp(value - largest) for value in logs]))
         return [exp(value - largest - rest) for value in logs]

@@ -24,7 +24,8 @@ _FOLDS = 5
 class Calibration:
     """A map of probabilities with at most three numbers.
 
-    `temperature`: the logit times a number; `platt`: a line through the logit; `beta`: a sum of ln p and -ln(1 - p).
+    `temperature`: the logit times a number (with several classes there may be a step for each, where their shares have
+    moved); `platt`: a line through the logit; `beta`: a sum of ln p and -ln(1 - p).
 
     References
     ----------
@@ -43,7 +44,8 @@ class Calibration:
         from scipy.special import expit, log_softmax
 
         if prediction.ndim == 2:
-            logs: FloatArray = log_softmax(np.log(np.clip(prediction, CLIP, 1.0)) * self.values[0], axis=1)
+            logs: FloatArray = np.log(np.clip(prediction, CLIP, 1.0)) * self.values[0]
+            logs = log_softmax(logs + np.array(self.values[1:]) if len(self.values) > 1 else logs, axis=1)
             probabilities: FloatArray = np.exp(logs)
             return probabilities
         probability: FloatArray = expit(_features(self.method, prediction) @ np.array(self.values))
