@@ -9,6 +9,8 @@ import typer
 
 from mlwright.cli.feasibility import feasibility
 from mlwright.cli.keys import keys_app
+from mlwright.cli.monitor import monitor_app
+from mlwright.cli.operate import operate
 from mlwright.cli.predictions import label, predictions_app
 from mlwright.cli.quarantine import quarantine_app
 from mlwright.cli.registry import promote, registry_app, rollback
@@ -37,6 +39,7 @@ app.add_typer(predictions_app, name="predictions")
 app.add_typer(keys_app, name="keys")
 app.add_typer(registry_app, name="registry")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(monitor_app, name="monitor")
 
 SpecOption = Annotated[
     Path, typer.Option("--spec", "-s", help="The spec, or the folder that it is in.", show_default="mlwright.yaml")
@@ -297,6 +300,7 @@ def verify(run: RunArgument = "latest", json_output: JsonOption = False, quiet: 
 
 app.command()(label)
 app.command()(serve)
+app.command()(operate)
 app.command()(promote)
 app.command()(rollback)
 

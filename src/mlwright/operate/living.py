@@ -1,0 +1,154 @@
+"""The step that changes something: decide about what was found, make and prove challengers, promote or roll back, as the spec lets it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from mlwright.core import Progress, silent
+from mlwright.lifecycle import Decided, LifecycleStore, Seen, Turn, turn
+from mlwright.lifecycle import Project as LivingProject
+from mlwright.models import ScoreCounts
+from mlwright.monitoring import Finding
+from mlwright.monitoring.kept import kept_windows, saved_findings
+from mlwright.operate.evidence import keep_point
+from mlwright.operate.project import NobodyAnswers, Project, Watched
+from mlwright.registry import AuditEntry
+
+WHO: Final = "mlwright operate"
+#: Windows whose scores say how the shares of the classes are now.
+_LATEST: Final = 7
+#: What has changed which version answers stays among the alerts for so long.
+_NEWS: Final = timedelta(days=1)
+
+
+def living(project: Project) -> LivingProject:
+    """The project as the lifecycle works on it."""
+    return LivingProject(
+        spec=project.spec,
+        registry=project.registry,
+        store=LifecycleStore(project.store, project.model),
+        log=project.log,
+        segments=None if project.segments is None or not project.segments.is_dir() else project.segments,
+        who=WHO,
+    )
+
+
+def lived(project: Project, now: datetime, *, progress: Progress = silent) -> list[str]:
+    """One turn of the loop; what it did, in plain sentences."""
+    try:
+        champion = project.champion()
+    except NobodyAnswers:
+        return []
+    if not project.has_log:
+        return []
+    alive = living(project)
+    done = turn(alive, seen_by(project, project.watched(champion), now), now=now, progress=progress)
+    shown = [one.comparison for one in done.settled if one.comparison.rows]
+
+    def work(connection: Connection) -> None:
+        for comparison in shown:
+            keep_point(connection, project.model, comparison, now=now)
+
+    project.store.transaction(work)
+    return _in_words(done)
+
+
+def _in_words(done: Turn) -> list[str]:
+    told = [one.sentence for one in done.settled if one.outcome != "undecided"]
+    if done.new and done.decision.action != "nothing":
+        mode = "recommended" if done.decision.mode == "recommend" else "done"
+        told.append(f"{done.decision.title} ({mode}): {done.decision.reason}")
+    if done.made is not None:
+        told.append(f"{done.made.in_words} was made and is compared with the champion from now on")
+    if done.failed:
+        told.append(f"it could not be carried out: {done.failed}")
+    return told
+
+
+def seen_by(project: Project, watched: Watched, now: datetime) -> Seen:
+    """What the monitor knows of a version: its findings, the scores of the latest windows, and how many rows a day there are."""
+    version, window = watched.version.package_version, project.spec.operation.window
+
+    def work(connection: Connection) -> Seen:
+        found = tuple(saved_findings(connection, project.model, version=version))
+        began = [one.since for one in found if one.since is not None and one.kind == "drift"]
+        since = min(began, default=now - _LATEST * max(window, timedelta(days=1)))
+        windows = kept_windows(connection, watched.shape, start=since, end=now)
+        scores: ScoreCounts | None = None
+        for one in windows:
+            if scores is None:
+                scores = watched.shape.scores()
+            scores.merge(one.summary.counts)
+        rows = sum(one.summary.rows for one in windows)
+        days = (windows[-1].end - windows[0].start) / timedelta(days=1) if windows else 0.0
+        return Seen(
+            findings=found,
+            scores=scores,
+            accepted=frozenset(_accepted(project)),
+            rows_per_day=rows / days if days else None,
+        )
+
+    return project.store.reading(work)
+
+
+def _accepted(project: Project) -> list[str]:
+    said: Mapping[str, Any] = getattr(project.spec.operation, "repair", {}) or {}
+    return [kind for kind, choice in said.items() if choice == "accept"]
+
+
+def news(project: Project, now: datetime) -> list[Finding]:
+    """What people should know of what was decided: what waits for their yes, and what changed lately."""
+    found = [_waiting(one) for one in _open_decisions(project)]
+    found += [_changed(one) for one in moves(project) if now - datetime.fromisoformat(one.at) <= _NEWS]
+    return found
+
+
+def _open_decisions(project: Project) -> list[Decided]:
+    champion = next((one for one in project.versions() if "champion" in one.aliases), None)
+    if champion is None:
+        return []
+    decided = LifecycleStore(project.store, project.model).decisions()
+    mine = [one for one in decided if one.decision.champion == champion.number and one.outcome == "open"]
+    latest = {one.decision.key: one for one in mine}
+    return [one for one in latest.values() if one.decision.mode == "recommend"]
+
+
+def _waiting(one: Decided) -> Finding:
+    decision = one.decision
+    return Finding(
+        kind="decision",
+        level="warn",
+        what=f"Recommended: {decision.title}. {decision.reason}",
+        since=decision.made,
+        evidence={"decision": decision.id},
+        advice="Let the loop do it (`operation.act` of the spec), or do it by hand.",
+        cost=decision.saves,
+        cost_unit=decision.unit,
+        key=f"decision/{decision.key}",
+    )
+
+
+def moves(project: Project) -> list[AuditEntry]:
+    """When another version became champion, the first one left out; the oldest first."""
+    if not project.registry.database.exists:
+        return []
+    made = [one for one in project.registry.audit() if "champion" in one.moved]
+    return [one for one in made if one.moved["champion"][0] is not None]
+
+
+def _changed(entry: AuditEntry) -> Finding:
+    before, after = entry.moved["champion"]
+    back = entry.action == "rollback"
+    return Finding(
+        kind="rolled_back" if back else "promoted",
+        level="warn" if back else "info",
+        what=f"Version {after} answers now instead of version {before}: {entry.evidence.get('why', 'asked for')}.",
+        since=datetime.fromisoformat(entry.at),
+        evidence={"by": entry.who, "audit_entry": entry.entry},
+        advice="Look at what was wrong with the version that was left." if back else "Nothing to do.",
+        key=f"{'rolled_back' if back else 'promoted'}/{entry.entry}",
+    )

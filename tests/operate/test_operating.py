@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from tests.alerts.webhook import Webhook
+from tests.operate.shop import OPENED, answer_days, copied, spec_of, visits
+
+from mlwright.cli.main import _code
+from mlwright.operate import OperatedAlready, OperatorLock, Project, Round, look, monitoring_page, operate
+from mlwright.spec import Spec, load_spec
+
+_LABELS = {"operation": {"label_delay": "1d"}}
+
+
+def once(spec: Spec, now: datetime) -> Round:
+    return operate(spec, once=True, clock=lambda: now)
+
+
+def mlwright(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mlwright", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def day(number: int, **more: float) -> datetime:
+    return OPENED + timedelta(days=number, **more)
+
+
+def answered(folder: Path, days: Sequence[int], *, rows: int = 250, older: float = 0.0) -> None:
+    for number in days:
+        answer_days(folder, visits(rows, 100 + number, start=day(number), days=1, older=older))
+
+
+def test_a_drift_is_found_told_shown_and_not_told_again(shop: Path, tmp_path: Path) -> None:
+    folder = copied(shop, tmp_path / "shop")
+    with Webhook() as webhook:
+        spec = spec_of(folder, **_LABELS, alerts={"channels": {"team": {"url": webhook.url, "level": "info"}}})
+        answered(folder, range(3))
+        quiet = once(spec, day(3, minutes=21))
+        assert quiet.done["read"] == ("750 new answers", "750 new labels")
+        assert not quiet.troubles
+        assert webhook.got == []
+        answered(folder, range(3, 5), older=15)
+        moved = once(spec, day(5, minutes=21))
+        assert [one["key"] for one in webhook.got if one["key"].startswith("drift")] == ["drift/overall"]
+        assert "`age` is higher" in webhook.got[0]["text"]
+        before = len(webhook.got)
+        again = once(spec, day(5, minutes=22))
+        assert len(webhook.got) == before
+        assert "read" not in again.done
+        assert moved.done["tell"]
+    with Project.open(spec) as project:
+        found = look(project, now=day(5, minutes=30))
+        page = monitoring_page(found, project)
+    assert sum(one.rows for one in found.periods) == 1250
+    assert "`age`" not in page
+    assert "<code>age</code> is higher" in page
+    assert page.count("<svg") >= 3
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_challenger_that_is_better_is_promoted_once_and_the_page_tells_why(
+    turned_shop: Path, later: datetime, tmp_path: Path
+) -> None:
+    folder = copied(turned_shop, tmp_path / "shop")
+    spec = load_spec(folder / "mlwright.yaml")
+    first = once(spec, later)
+    assert any("took the place" in line for line in first.done["live"])
+    once(spec, later + timedelta(minutes=1))
+    with Project.open(spec) as project:
+        found = look(project, now=later + timedelta(minutes=2))
+        page = monitoring_page(found, project)
+    assert found.champion is not None
+    assert found.champion.number == 2
+    assert [entry.action for entry in found.audit].count("promote") == 2  # the first version, and this one
+    assert "Is version 2 better than version 1?" in page
+    assert "Promoted: version 2 answers instead of version 1" in page
+    shown = mlwright("monitor", "--json", "--no-fold", folder=folder)
+    assert json.loads(shown.stdout)["champion"] == 2
+
+
+def test_two_never_look_after_one_model(shop: Path, tmp_path: Path) -> None:
+    spec = spec_of(copied(shop, tmp_path / "shop"))
+    with Project.open(spec) as project, OperatorLock(project.store, project.model).held():
+        with pytest.raises(OperatedAlready):
+            once(spec, day(1))
+        shown = mlwright("monitor", "--json", folder=spec.folder)
+        assert json.loads(shown.stdout)["notes"] == [
+            "`mlwright operate` looks after this model: shown is what it has found"
+        ]
+
+
+def test_sigterm_ends_the_process_after_its_step_and_status_says_what_it_did(shop: Path, tmp_path: Path) -> None:
+    folder = copied(shop, tmp_path / "shop")
+    spec_of(folder)
+    answered(folder, [0], rows=60)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlwright", "operate", "--every", "1s", "--json"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        assert first["done"]["read"][0] == "60 new answers"
+        status = mlwright("operate", "--status", "--json", folder=folder)
+        assert status.returncode == 0
+        assert json.loads(status.stdout)["process"] == process.pid
+        os.kill(process.pid, signal.SIGTERM)
+        _, problems = process.communicate(timeout=60)
+        assert process.returncode == 0, problems
+    finally:
+        process.kill()
+        process.communicate()
+    status = mlwright("operate", "--status", folder=folder)
+    assert status.returncode == 1
+    assert "not running" in status.stdout
+    assert "'ended'" in status.stdout
+
+
+def test_a_full_disk_is_told_and_what_could_not_be_written_is_written_later(shop: Path, tmp_path: Path) -> None:
+    folder = copied(shop, tmp_path / "shop")
+    spec = spec_of(folder)
+    once(spec, day(0))
+    answered(folder, [0])
+    with sqlite3.connect(folder / "mlwright.db") as database:
+        pages = database.execute("PRAGMA page_count").fetchone()[0]
+
+    def is_full(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    event.listen(Engine, "connect", is_full)
+    try:
+        full = once(spec, day(1, minutes=21))
+    finally:
+        event.remove(Engine, "connect", is_full)
+    assert full.troubles["read"].startswith("the disk is full")
+    after = once(spec, day(1, minutes=22))
+    assert not after.troubles
+    with Project.open(spec) as project:
+        assert sum(one.rows for one in look(project, now=day(1, minutes=23)).periods) == 250
+
+
+def test_a_log_that_is_gone_is_told_and_the_other_steps_go_on(shop: Path, tmp_path: Path) -> None:
+    folder = copied(shop, tmp_path / "shop")
+    spec = spec_of(folder)
+    answered(folder, [0], rows=60)
+    once(spec, day(1, minutes=21))
+    shutil.move(folder / "predictions", tmp_path / "elsewhere")
+    gone = once(spec, day(1, minutes=22))
+    assert "read" in gone.troubles
+    assert "send" not in gone.troubles
+    assert mlwright("operate", "--once", folder=folder).returncode == 1
+    shutil.move(tmp_path / "elsewhere", folder / "predictions")
+    assert not once(spec, day(1, minutes=23)).troubles
+
+
+def test_a_channel_that_hangs_holds_neither_the_loop_nor_the_end_of_it(shop: Path, tmp_path: Path) -> None:
+    folder = copied(shop, tmp_path / "shop")
+    with Webhook(hangs=True) as stuck:
+        channel = {"url": stuck.url, "level": "info", "timeout": "1s"}
+        spec = spec_of(folder, **_LABELS, alerts={"channels": {"team": channel}})
+        answered(folder, range(3))
+        answered(folder, range(3, 5), older=15)
+        begun = time.monotonic()
+        made = once(spec, day(5, minutes=21))
+        assert time.monotonic() - begun < 60
+    assert any("no answer within 1 s" in line for line in made.done["send"])
+    assert not made.troubles
+
+
+def test_commands_say_what_is_wrong_with_a_call(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = copied(shop, tmp_path / "shop")
+    spec = str(folder / "mlwright.yaml")
+    spec_of(folder)
+    assert _code(["monitor", "ack", "drift/overall", "--spec", spec], debug=False) == 2
+    assert _code(["monitor", "silence", "drift/*", "--for", "soon", "--spec", spec], debug=False) == 2
+    assert _code(["monitor", "silence", "drift/*", "--for", "8h", "--spec", spec], debug=False) == 0
+    assert _code(["monitor", "unsilence", "drift/*", "--spec", spec], debug=False) == 0
+    assert _code(["monitor", "unsilence", "drift/*", "--spec", spec], debug=False) == 2
+    assert _code(["operate", "--status", "--spec", spec], debug=False) == 1
+    assert _code(["operate", "--every", "often", "--spec", spec], debug=False) == 2
+    said = capsys.readouterr()
+    assert "no process has looked after this model yet" in said.out
