@@ -19,6 +19,7 @@ from mlwright.evaluation import evaluate
 from mlwright.feasibility import Verdict, judge_feasibility
 from mlwright.feasibility.watching import Watch
 from mlwright.models import Model, add_document, capacity_share, decision_rule, error_cost
+from mlwright.registry import register_run
 from mlwright.reports import answer, model_card, report_page
 from mlwright.runs import Run, RunFolder, RunUnfit, earlier_tests, known_candidates, name_of_test_rows
 from mlwright.search import Executor, assemble, baseline_models, search
@@ -39,7 +40,7 @@ def run(
     prototypes: Mapping[str, Any] | None = None,
     executor: Executor | None = None,
 ) -> Run:
-    """Do everything: read, check, search, fit, evaluate, report.
+    """Do everything: read, check, search, fit, evaluate, report, and register the model as a version of its project's.
 
     Parameters
     ----------
@@ -59,11 +60,14 @@ def run(
     ChecksFailed
         If the data is not fit; before any model is fitted.
     RequirementsNotMet
-        If a requirement of priority `must` is not met; the report is written all the same.
+        If a requirement of priority `must` is not met; the report is written, and the model registered as refused.
+    RegistryBusy, RegistryUnreachable, NameTaken
+        If it cannot be registered; the run is whole all the same, and `register_run` does it later.
     """
     trained = train(spec, frame, resume=resume, progress=progress, prototypes=prototypes, executor=executor)
     evaluated = evaluate_run(trained, progress=progress)
     report_run(evaluated)
+    register_run(evaluated)
     assert evaluated.evaluation is not None
     evaluated.evaluation.raise_if_not_met()
     return evaluated

@@ -206,11 +206,15 @@ def report(run: RunArgument = "latest", json_output: JsonOption = False, quiet: 
 def run_all(
     spec: SpecOption = _SPEC, resume: ResumeOption = None, json_output: JsonOption = False, quiet: QuietOption = False
 ) -> None:
-    """Check, train, evaluate and report: everything from the spec to the proven model.
+    """Check, train, evaluate, report and register: everything from the spec to the proven model.
 
     Example: `mlwright run`
+
+    The model becomes a version of the project's model; the first one of which every `must` is met becomes champion
+    (`mlwright registry list`).
     """
     from mlwright.cli.progress import shown_progress
+    from mlwright.registry import register_run
     from mlwright.workflow import evaluate_run, report_run
     from mlwright.workflow import train as trained
 
@@ -218,6 +222,9 @@ def run_all(
         made = evaluate_run(trained(spec, resume=_resumed(resume), progress=progress), progress=progress)
         report_run(made)
     _show(made, json_output)
+    version = register_run(made)
+    if not json_output:
+        typer.echo(f"model   {version.in_words} of {version.model}: {version.standing}")
     assert made.evaluation is not None
     made.evaluation.raise_if_not_met()
 
@@ -276,26 +283,33 @@ def explain_choice(run: RunArgument = "latest", json_output: JsonOption = False,
 
 @app.command()
 def verify(run: RunArgument = "latest", json_output: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Compute every number of a run again and compare it with the evidence.
+    """Compute every number of a run again and compare it with the evidence; check the audit log of its project.
 
     Example: `mlwright verify latest`
     """
     from dataclasses import asdict
 
     from mlwright.cli.progress import shown_progress
-    from mlwright.cli.render import show_json, show_verification
+    from mlwright.cli.render import show_audit, show_json, show_verification
+    from mlwright.registry import RegistryDiffers, verify_project
     from mlwright.runs import RunFolder
     from mlwright.verification import EvidenceDiffers
     from mlwright.verification import verify as verified
 
+    folder = RunFolder.find(run)
     with shown_progress(quiet=quiet or json_output) as progress:
-        found = verified(RunFolder.find(run), progress=progress)
+        found = verified(folder, progress=progress)
+    audit = verify_project(folder.path.parent.parent)
     if json_output:
-        show_json(asdict(found))
+        show_json({**asdict(found), "registry": None if audit is None else asdict(audit)})
     else:
         show_verification(found)
+        if audit is not None:
+            show_audit(audit)
     if not found.holds:
         raise EvidenceDiffers(found)
+    if audit is not None and not audit.holds:
+        raise RegistryDiffers(audit)
 
 
 app.command()(label)

@@ -131,6 +131,7 @@ def erase(
     """
     from datetime import UTC
 
+    from mlwright.monitoring.irregular import Quarantine
     from mlwright.predictions import Masks
     from mlwright.predictions import erase as erased
 
@@ -145,9 +146,13 @@ def erase(
         masks=Masks({field: "hash"}) if hashed else None,
         now=datetime.now(tz=UTC),
     )
+    held = Quarantine(log).forget()
+    kept_back = f"; {held:,} rows of the quarantine" if held else ""
     later = f"; rows in {done.open:,} open segments are left out when they are sealed" if done.open else ""
     _show(
-        done, json_output, f"{done.answers:,} answers and {done.labels:,} labels erased in {done.files:,} files{later}"
+        done,
+        json_output,
+        f"{done.answers:,} answers and {done.labels:,} labels erased in {done.files:,} files{kept_back}{later}",
     )
 
 
@@ -164,6 +169,7 @@ def expire(
     """
     from datetime import UTC
 
+    from mlwright.monitoring.irregular import Quarantine
     from mlwright.predictions import expire as expired
     from mlwright.spec import parse_duration
 
@@ -171,7 +177,10 @@ def expire(
         age = parse_duration(older_than)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--older-than") from error
-    done = expired(log, datetime.now(tz=UTC) - age, dry_run=dry_run)
+    before = datetime.now(tz=UTC) - age
+    done = expired(log, before, dry_run=dry_run)
+    if not dry_run:
+        Quarantine(log).expire(before)
     _show(
         done,
         json_output,

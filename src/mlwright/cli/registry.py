@@ -42,7 +42,7 @@ def list_versions(spec: SpecOption = _SPEC, json_output: JsonOption = False) -> 
     typer.echo(f"{registry.model}: {len(versions)} version{'' if len(versions) == 1 else 's'}")
     for one in versions:
         typer.echo(
-            f"{one.number:>4}  {', '.join(one.aliases) or '-':22} {_standing(one):44} "
+            f"{one.number:>4}  {', '.join(one.aliases) or '-':22} {one.standing:44} "
             f"{one.package_version}  run {one.lineage.run}"
         )
 
@@ -69,7 +69,7 @@ def show(
     facts = {
         "version": f"{version.number} of {version.model}",
         "aliases": ", ".join(version.aliases) or "none",
-        "standing": _standing(version),
+        "standing": version.standing,
         "answers carry": version.package_version,
         "package": str(version.package),
         "made": f"{version.created:%Y-%m-%d %H:%M} UTC",
@@ -106,7 +106,7 @@ def add(
     if json_output:
         _print_json(version.state())
     else:
-        typer.echo(f"{version.in_words} of {version.model}: {_standing(version)}")
+        typer.echo(f"{version.in_words} of {version.model}: {version.standing}")
 
 
 @registry_app.command()
@@ -212,12 +212,6 @@ def _say(move: Move, json_output: bool, *, instead: str) -> None:
 def _print_json(tree: Any) -> None:
     """As `cli.render` does, without what that loads: whoever rolls back is in a hurry."""
     typer.echo(json.dumps(tree, indent=1, ensure_ascii=False, default=str))
-
-
-def _standing(version: Version) -> str:
-    if version.status == "candidate":
-        return f"undecided: {', '.join(version.undecided)}" if version.undecided else "meets every must"
-    return f"{version.status}: {version.reason}"
 
 
 def _proof(version: Version) -> str:

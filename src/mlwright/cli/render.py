@@ -12,6 +12,7 @@ from mlwright.checks import CheckReport
 from mlwright.data import Split
 from mlwright.evaluation import DecisionValue, Evaluation
 from mlwright.feasibility import Verdict
+from mlwright.registry import RegistryVerification
 from mlwright.reports import answer, explain_choice
 from mlwright.reports import verdict as verdict_words
 from mlwright.reports.recommendation import promise_in_words, recommend
@@ -260,3 +261,15 @@ def show_verification(found: Verification) -> None:
     for one in found.differences[:50]:
         table.add_row(one.id, str(one.stored), str(one.computed))
     out.print(table)
+
+
+def show_audit(found: RegistryVerification) -> None:
+    """Whether the audit log of the project holds."""
+    from rich.markup import escape
+
+    if found.holds:
+        console().print(
+            f"[green]All {found.entries} entries of the audit log of {escape(found.model)} hold,[/] and so do its packages."
+        )
+    for problem in found.problems:
+        console().print(problem, markup=False)

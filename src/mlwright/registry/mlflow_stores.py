@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect
 from sqlalchemy.orm import Session
 
 # Before MLflow is imported: a library that reports its use to somebody has no place in a library that does not ask.
@@ -171,8 +171,15 @@ def make_tables(database: Database, artifacts: Path, connection: Connection) -> 
         with tempfile.TemporaryDirectory(prefix="mlwright-") as folder:
             aside = Path(folder) / "mlflow.db"
             engine = create_engine(f"sqlite:///{aside}", poolclass=NullPool)
+            event.listen(engine, "connect", _without_waiting)
             _on(RunStore, engine)(f"sqlite:///{aside}", artifacts.as_uri())
             _copy(aside, connection)
+
+
+def _without_waiting(connection: Any, _: object) -> None:
+    """MLflow's migrations commit seventy times; a file that is thrown away need not be on the disk each time."""
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute("PRAGMA journal_mode=MEMORY")
 
 
 def _copy(aside: Path, connection: Connection) -> None:

@@ -50,7 +50,12 @@ class Move:
 
 
 def challenge(
-    registry: Registry, which: int | str | None, *, who: str | None = None, decision: str | None = None
+    registry: Registry,
+    which: int | str | None,
+    *,
+    who: str | None = None,
+    decision: str | None = None,
+    now: datetime | None = None,
 ) -> Version | None:
     """Name the version that is compared with the champion; None ends the comparison.
 
@@ -67,17 +72,19 @@ def challenge(
         number = None if version is None else version.number
         moved = change.move({"challenger": number})
         if moved:
-            change.note("challenge", who=who, version=number, evidence={"decision": decision, "aliases": moved})
+            said = {"decision": decision, "aliases": moved}
+            change.note("challenge", who=who, version=number, evidence=said, now=now)
         return None if number is None else change.version(number)
 
 
-def record_proof(registry: Registry, proof: Proof, *, who: str | None = None) -> Version:
+def record_proof(registry: Registry, proof: Proof, *, who: str | None = None, now: datetime | None = None) -> Version:
     """Keep the last proof of a challenger, so that a person can promote it by approving."""
     with registry.changing() as change:
         version = change.version(proof.challenger)
         if version.proof != proof:
             change.say(version.number, proof=json.dumps(proof.state(), allow_nan=False))
-            change.note("prove", who=who or whoever(), version=version.number, evidence={"proof": proof.state()})
+            said = {"proof": proof.state()}
+            change.note("prove", who=who or whoever(), version=version.number, evidence=said, now=now)
         return change.version(version.number)
 
 
@@ -89,6 +96,7 @@ def promote(
     approval: Approval | None = None,
     policy: Policy = "person",
     instead_of: int | None = None,
+    back_to: int | None = None,
     who: str | None = None,
     dry_run: bool = False,
     now: datetime | None = None,
@@ -113,6 +121,8 @@ def promote(
         `operation.retrain.approve` of the spec.
     instead_of
         The champion that whoever decided has seen: if it is another one meanwhile, nothing happens.
+    back_to
+        The version that a rollback goes back to; the champion of now if not given.
     who
         Acts; the approving person or the user if not given.
     dry_run
@@ -145,7 +155,7 @@ def promote(
         else:
             before = None if champion is None else champion.number
             if not dry_run:
-                _make_champion(change, version, before, why, proof, approval, who, now)
+                _make_champion(change, version, before, back_to or before, why, proof, approval, who, now)
             return Move(
                 model=registry.model,
                 champion=version.number,
@@ -237,6 +247,7 @@ def _make_champion(
     change: Change,
     version: Version,
     before: int | None,
+    back_to: int | None,
     why: str,
     proof: Proof | None,
     approval: Approval | None,
@@ -247,7 +258,7 @@ def _make_champion(
         said = {"reason": approval.reason, "champion": before}
         change.note("approve", who=approval.by, version=version.number, evidence=said, now=now)
     challenger = change.holder("challenger")
-    aliases: dict[Any, int | None] = {"champion": version.number, "previous": before}
+    aliases: dict[Any, int | None] = {"champion": version.number, "previous": back_to}
     if challenger is not None and challenger.number == version.number:
         aliases["challenger"] = None
     moved = change.move(aliases)

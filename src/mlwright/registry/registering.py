@@ -45,6 +45,7 @@ def register_run(
     who: str | None = None,
     parent: int | None = None,
     decision: str | None = None,
+    now: datetime | None = None,
 ) -> Version:
     """Make the model of a run a version of its project's model.
 
@@ -85,7 +86,7 @@ def register_run(
                 change.note("restore package", who=who, version=known.number, evidence=evidence)
             return known
         change.raise_if_taken()
-        number = _add(change, found, place, who, parent, decision)
+        number = _add(change, found, place, who, parent, decision, now)
         return change.version(number)
 
 
@@ -93,7 +94,15 @@ def _same(found: _Found) -> tuple[str, str | None]:
     return found.digest, found.lineage["spec"]
 
 
-def _add(change: Change, found: _Found, place: Path, who: str, parent: int | None, decision: str | None) -> int:
+def _add(
+    change: Change,
+    found: _Found,
+    place: Path,
+    who: str,
+    parent: int | None,
+    decision: str | None,
+    now: datetime | None,
+) -> int:
     champion = change.holder("champion")
     if parent is None and champion is not None:
         parent = champion.number
@@ -111,12 +120,14 @@ def _add(change: Change, found: _Found, place: Path, who: str, parent: int | Non
     number, made = change.add(found.record, place, tags, who=who, description=said)
     evidence: dict[str, Any] = {"tags": tags, "mlflow_run": made}
     refused = found.status == "refused"
-    change.note("register", who=who, version=number, evidence=evidence, outcome="refused" if refused else "done")
+    change.note(
+        "register", who=who, version=number, evidence=evidence, outcome="refused" if refused else "done", now=now
+    )
     may_begin = found.spec.registry.first == "automatic" and not refused and not found.undecided
     if champion is None and may_begin:
         why = "the first version that meets every requirement of priority must; nobody answers yet"
         moved = change.move({"champion": number})
-        change.note("promote", who=who, version=number, evidence={"why": why, "aliases": moved})
+        change.note("promote", who=who, version=number, evidence={"why": why, "aliases": moved}, now=now)
     return number
 
 

@@ -102,6 +102,13 @@ class Version:
         names = f" ({', '.join(self.aliases)})" if self.aliases else ""
         return f"version {self.number}{names}"
 
+    @property
+    def standing(self) -> str:
+        """For people: what its requirements say of it, or why it can never answer."""
+        if self.status == "candidate":
+            return f"undecided: {', '.join(self.undecided)}" if self.undecided else "meets every must"
+        return f"{self.status}: {self.reason}"
+
     def state(self) -> dict[str, Any]:
         """As JSON."""
         tree = asdict(self)
