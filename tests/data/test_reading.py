@@ -203,3 +203,14 @@ def test_thousands_of_columns_are_read() -> None:
     dataset = dataset_of(frame, "bought")
     assert len(dataset.features) == 2_000
     assert dataset.numbers("x1999").tolist() == values[:, 1999].tolist()
+
+
+def test_a_table_that_was_read_before_is_written_with_how_its_values_were_read(tmp_path: Path) -> None:
+    texts = {"fee": ["1.234,50 €", "7,19 €", "n/a", "12,00 €"] * 30, "day": ["03.02.2026", "2026-02-04"] * 60}
+    raw = pl.DataFrame({**texts, "bought": [0, 1] * 60})
+    first = read(spec_for("bought"), raw)
+    assert first.schema["fee"].reading.decimal == ","
+    parquet.write_table(first.schema.written_on(to_table(first.table)), tmp_path / "again.parquet")
+    again = read(spec_over("again.parquet", tmp_path))
+    assert [(c.name, c.type, c.reading) for c in again.schema] == [(c.name, c.type, c.reading) for c in first.schema]
+    assert again.table.to_pylist() == first.table.to_pylist()

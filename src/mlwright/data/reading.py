@@ -46,8 +46,10 @@ def read(spec: Spec, frame: Any | None = None, *, progress: Progress = silent) -
         report.advance(f"summarising {source.description}")
         rows = _Rows(source, _of_no_use(spec), report.advance)
         summary = TableSummary()
+        described = pa.schema([])
         for batch in rows.batches():
             summary.update(batch)
+            described = batch.schema
         if not summary.columns or summary.rows == 0:
             raise DataUnfit("the table has no rows", where=source.description, fix="name a table with rows")
         for name, where in required_columns(spec):
@@ -56,7 +58,7 @@ def read(spec: Spec, frame: Any | None = None, *, progress: Progress = silent) -
                     name, list(summary.columns), where=f"{where}; table read from {source.description}"
                 )
         with_role = {spec.data.target, spec.data.time or "", spec.data.weight or ""}
-        schema = infer_schema(summary, spec.data.columns, with_role=with_role)
+        schema = infer_schema(summary, spec.data.columns, with_role=with_role).as_written_on(described)
         target = settle_target(spec, schema, summary, source.description)
         schema = assign_roles(spec, schema, target)
         report.advance(f"reading {summary.rows:,} rows")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mlwright.data.errors import ColumnNotFound
 from mlwright.spec import LogicalType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_METADATA: Final = b"mlwright.schema"
 
 Role = Literal["target", "feature", "id", "time", "group", "weight", "unused"]
 
@@ -128,6 +134,22 @@ class Schema:
     @classmethod
     def of_state(cls, state: dict[str, Any]) -> Schema:
         return cls(tuple(_column(entry) for entry in state["columns"]))
+
+    def written_on(self, table: pa.Table) -> pa.Table:
+        """The table with this schema in its metadata, for a table whose values were read already.
+
+        `read` then takes types and readings from there: a model that is trained on it still reads values as they are sent.
+        """
+        metadata = {**(table.schema.metadata or {}), _METADATA: json.dumps(self.state()).encode()}
+        return table.replace_schema_metadata(metadata)
+
+    def as_written_on(self, described: pa.Schema) -> Schema:
+        """The same schema with the types and readings that the metadata of a table has, if it has any."""
+        content = (described.metadata or {}).get(_METADATA)
+        if content is None:
+            return self
+        said = [one for one in Schema.of_state(json.loads(content)) if one.name in self]
+        return self.replaced([self[one.name].but(type=one.type, reading=one.reading, why=one.why) for one in said])
 
 
 def _column(entry: dict[str, Any]) -> Column:
