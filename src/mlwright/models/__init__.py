@@ -38,7 +38,7 @@ from mlwright.models.families.network_training import one_blas_thread
 from mlwright.models.golden import golden_rows
 from mlwright.models.group_limits import LEAST_ROWS, GroupedRows, choose_group_limits, with_group_limits
 from mlwright.models.groups import Grouping, GroupsUnclear, grouping_of, groups_of
-from mlwright.models.history import ColumnChunks, OutOfFold, TrainingHistory, training_history
+from mlwright.models.history import ColumnChunks, OutOfFold, TrainingHistory, rows_like_now, training_history
 from mlwright.models.latency import Latency, latency_of_answers
 from mlwright.models.model import Member, Model, combine, seconds_of_rows, weights_of
 from mlwright.models.offset import CostAfterOffset, Offset, fit_offset
@@ -113,6 +113,7 @@ __all__ = [
     "nothing_to_decide",
     "one_blas_thread",
     "outcome_worth",
+    "rows_like_now",
     "seconds_of_rows",
     "size_in_bytes",
     "training_history",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from mlwright.models.score_counts import ScoreCounts
 
 #: Stretches that training rows are cut into, at most, and how many rows one of them has at least.
 CHUNKS, FEWEST_ROWS = 30, 30
+#: Fewer rows say too little of what is usual.
+LEAST_LIKE_NOW = 500
 #: Cells of about equal share that numbers are counted in, and levels that are counted by themselves.
 _CELLS, _LEVELS = 32, 50
 
@@ -122,6 +124,16 @@ class OutOfFold:
     predicted: IntArray
     score: FloatArray
     counts: ScoreCounts
+
+
+def rows_like_now(train: Dataset, since: date | None) -> IntArray | None:
+    """The numbers of the rows from a day on, shape (n,); None for all, also where the rows have no dates or are too few."""
+    column, times = train.schema.with_role("time"), train.times
+    if since is None or times is None or column is None or column.type != "datetime":
+        return None
+    start = datetime(since.year, since.month, since.day, tzinfo=UTC).timestamp()
+    rows = np.flatnonzero(times >= start)
+    return rows if len(rows) >= LEAST_LIKE_NOW else None
 
 
 def training_history(

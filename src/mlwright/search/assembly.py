@@ -8,10 +8,11 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlwright.core import Deadline, MlwrightError, Progress, named_rng, named_seed, silent, stage
 from mlwright.data import Column, Dataset, Schema, TableSummary, plan_split
-from mlwright.data.dataset import FloatArray
+from mlwright.data.dataset import FloatArray, IntArray
 from mlwright.features import Encoder, Matrix, View, fit_encoder
 from mlwright.models import (
     FAMILIES,
@@ -30,6 +31,7 @@ from mlwright.models import (
     fit_offset,
     fit_spread,
     one_blas_thread,
+    rows_like_now,
     training_history,
     weights_of,
     with_group_limits,
@@ -141,7 +143,11 @@ def _model_of(
     read = [name for name in train.schema.names if name in encoded or name in rule.columns]
     # Golden rows are drawn from the reference, and an identifier there would be somebody's.
     described = [c.name for c in train.schema.select(read) if c.type != "identifier" and c.role != "group"]
-    reference = TableSummary(rows=summary.rows, columns={name: summary[name] for name in [*described, train.target]})
+    like_now = rows_like_now(train, spec.operation.reference_from)
+    recent = train if like_now is None else train.take(like_now)
+    now = summary if like_now is None else recent.summary()
+    reference = TableSummary(rows=now.rows, columns={name: now[name] for name in [*described, train.target]})
+    answers = moved if train.task == "regression" else calibrated
     return Model(
         task=train.task,
         classes=train.classes,
@@ -155,10 +161,10 @@ def _model_of(
         spread=fit_spread(moved, out_of_fold.target) if train.task == "regression" else None,
         reference=reference,
         history=training_history(
-            train,
+            recent,
             reference,
             window=spec.operation.window,
-            out_of_fold=_said_of(rule, out_of_fold, moved if train.task == "regression" else calibrated, train, trials),
+            out_of_fold=_said_of(rule, out_of_fold, answers, recent, trials.rows, like_now),
         ),
         facts={
             "project": spec.project.name,
@@ -191,8 +197,30 @@ def _offset(
     )
 
 
-def _said_of(rule: DecisionRule, out_of_fold: Scored, answers: FloatArray, train: Dataset, trials: Trials) -> OutOfFold:
-    """What the ensemble answered for rows that it had not seen, by score and truth."""
+def _said_of(
+    rule: DecisionRule,
+    out_of_fold: Scored,
+    answers: FloatArray,
+    train: Dataset,
+    answered: NDArray[np.bool_],
+    of_these: IntArray | None,
+) -> OutOfFold:
+    """What the ensemble answered for rows that it had not seen, by score and truth.
+
+    Parameters
+    ----------
+    train
+        The rows of the history.
+    answered : shape (n_training_rows,)
+        Which of all training rows were answered.
+    of_these
+        The numbers of the rows of the history among those; None if it has all.
+    """
+    rows = np.flatnonzero(answered)
+    if of_these is not None:
+        inside = np.isin(rows, of_these)
+        out_of_fold, answers = out_of_fold.take(inside), answers[inside]
+        rows = np.searchsorted(of_these, rows[inside])
     if train.task == "regression":
         low, high = np.quantile(answers, [0.0005, 0.9995]) if len(answers) else (0.0, 1.0)
         counts = ScoreCounts.none_yet(0, low=float(low), high=float(high) if high > low else float(low) + 1.0)
@@ -202,12 +230,12 @@ def _said_of(rule: DecisionRule, out_of_fold: Scored, answers: FloatArray, train
         decided, score = answers.argmax(axis=1).astype(np.int64), answers.max(axis=1)
     else:
         counts = ScoreCounts.none_yet(2)
-        columns = train.take(trials.rows).expression_columns(rule.columns)
+        columns = train.take(rows).expression_columns(rule.columns)
         decided, score = rule.decide(answers, columns).decision, answers
     truth = out_of_fold.target if train.task == "regression" else out_of_fold.target.astype(np.int64)
     counts.add(decided, score)
     counts.add_truth(truth, decided, score)
-    return OutOfFold(rows=np.asarray(trials.rows), predicted=decided, score=score, counts=counts)
+    return OutOfFold(rows=rows, predicted=decided, score=score, counts=counts)
 
 
 class _Refit(NamedTuple):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlwright.spec.places import Places, Problem, SpecInvalid
     from mlwright.spec.publish import json_schema
     from mlwright.spec.sections import (
+        Acting,
         Alerts,
         Budget,
         Capacity,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from mlwright.spec.values import parse_duration, show_duration
 
 _HOMES = {
+    "Acting": "sections",
     "Alerts": "sections",
     "Budget": "sections",
     "Capacity": "sections",
@@ -91,6 +93,7 @@ _HOMES = {
 
 __all__ = [
     "FILE_NAME",
+    "Acting",
     "Alerts",
     "Budget",
     "Capacity",

@@ -362,7 +362,7 @@ class Retrain(Section):
     """The least improvement that is worth a promotion, in the unit of the objective, a row."""
     prove: Literal["each", "retraining"] = "each"
     """`each`: each challenger proves itself. `retraining`: once challengers have proven that retraining gains, the next ones answer
-    at once, until one has to be rolled back; for streams that age faster than a challenger can prove itself."""
+    at once, until two in a row have to be rolled back; for streams that age faster than a challenger can prove itself."""
     guards: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """Metrics that a promotion may not harm, and by how much a row it may at most: `{accuracy: 0.005}`."""
     tolerance: Annotated[float, Field(ge=0)] = 0.0
@@ -416,6 +416,9 @@ class Operation(Section):
     """How often the monitor may be wrong."""
     window: Annotated[Duration, Field(json_schema_extra={"default": "1d"})] = timedelta(days=1)
     """How long the stretches of time are that are compared with the training rows: whole hours."""
+    reference_from: Day | None = None
+    """Rows from this day on are like those that come now: what answers are compared with is learnt from them, if they are 500 or
+    more. The loop sets it in the spec of a challenger that was made after a change."""
     drift_tolerance: Annotated[float, Field(ge=0)] | dict[str, Annotated[float, Field(ge=0)]] = 0.0
     """How far a column may move before it counts as drift: in standard deviations, or by column in its own unit."""
     retrain: Retrain = Retrain()
