@@ -85,6 +85,30 @@ def test_moved_shares_ask_for_other_priors_and_not_for_a_new_model(model: Model)
     assert "labels would tell" in decision.reason
 
 
+def test_shares_that_seem_to_have_moved_are_no_reason_while_the_drift_watch_is_quiet(model: Model) -> None:
+    moved = Situation(champion=1, shift=shift_of(model))
+    assert decide(moved, spec_with(), now=NOW).action == "nothing"
+    drift = Finding(kind="drift", level="info", what="The model's score is higher.", since=START)
+    assert decide(replace(moved, findings=(drift,)), spec_with(), now=NOW).action == "reweight"
+
+
+def test_a_class_that_has_vanished_is_no_new_share(model: Model) -> None:
+    shift = shift_of(model)
+    gone = replace(shift, now=(0.9999, 0.0001), between=(Interval(low=0.99, high=1.0, confidence=0.95),) * 2)
+    assert gone.moved
+    assert not gone.explains
+
+
+def test_twice_as_many_rows_from_after_the_change_ask_for_another_challenger_at_once() -> None:
+    begun = Situation(champion=1, findings=(loss(0.1, 0.2),), rows_after_change=800)
+    first = decide(begun, spec_with(), now=NOW)
+    assert first.evidence["labelled_rows_after_change"] == 800
+    assert first.again_after > timedelta(0)
+    tried = replace(begun, tried_with=800, rows_after_change=1500)
+    assert decide(tried, spec_with(), now=NOW).again_after > timedelta(0)
+    assert decide(replace(tried, rows_after_change=1600), spec_with(), now=NOW).again_after == timedelta(0)
+
+
 def test_labels_that_say_the_probabilities_still_hold_speak_against_other_priors(model: Model) -> None:
     situation = Situation(champion=1, findings=(), shift=shift_of(model), calibration=calibration_of(model))
     assert decide(situation, spec_with(), now=NOW).action == "nothing"

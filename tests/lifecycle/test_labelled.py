@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from tests.lifecycle.world import START, answered, drawn, log_answers
 
-from mlwright.lifecycle import Project, labelled_rows, read_labelled
+from mlwright.lifecycle import Project, labelled_rows
 from mlwright.lifecycle.labelled import micros, moment_of, spellings
 from mlwright.models import Model
 
@@ -45,7 +45,7 @@ def test_a_class_may_be_spelled_in_the_ways_that_mean_the_same(text: str) -> Non
 def test_the_log_gives_the_rows_of_a_stretch_of_time(project: Project, model: Model) -> None:
     frame = drawn(60, seed=3)
     log_answers(project, model, frame, start=START, days=6, name="a")
-    late = read_labelled(project.log, model, since=START + timedelta(days=3))
+    late = project.log.latest(model, most=100, since=START + timedelta(days=3))
     assert len(late) == 30
     assert late.rows.numbers("age").tolist() == pytest.approx(frame["age"].to_list()[30:])
     assert moment_of(micros(START)) == START

@@ -6,13 +6,14 @@ from datetime import timedelta
 
 import numpy as np
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.lifecycle.world import START, drawn, labelled
 from tests.support import spec_for
 
 from mlwright.data import read
 from mlwright.lifecycle import LabelledRows, Window, choose_window, training_table
-from mlwright.lifecycle.refresh import Refresh
-from mlwright.lifecycle.retrain import spec_over
+from mlwright.lifecycle.retrain import MOST_JUDGED, RECENT, best_window, judged_rows, spec_over
 from mlwright.models import Model
 from mlwright.spec import Spec
 
@@ -38,6 +39,29 @@ def test_all_rows_are_kept_where_nothing_changed(model: Model) -> None:
     assert window.name == "all"
     few = labelled(model, drawn(100, seed=6))
     assert choose_window(source, few, since=None, rng=np.random.default_rng(0)).name == "all"
+
+
+def test_long_ago_is_forgotten_where_nobody_has_dated_the_change(model: Model) -> None:
+    source = read(spec_for("bought"), drawn(1500, seed=13))
+    rows = changed(model, 8_000, 8_000)
+    window = choose_window(source, rows, since=None, rng=np.random.default_rng(0))
+    assert (window.name, window.with_source) == ("recent", False)
+    assert set(window.losses) == {"all", "log", "recent"}
+    assert len(rows.since(window.since)) == RECENT
+
+
+def test_of_windows_that_are_about_as_good_the_one_with_more_rows_is_taken() -> None:
+    rng = np.random.default_rng(0)
+    loss = rng.random(500)
+    alike, clearly = loss - 1e-4 * rng.random(500) + 0.01 * rng.normal(size=500), loss - 0.1
+    assert best_window({"all": loss, "log": alike}) == "all"
+    assert best_window({"all": loss, "log": alike, "recent": clearly}) == "recent"
+    assert best_window({"all": loss}) == "all"
+
+
+@given(rows=st.integers(0, 10**7))
+def test_the_latest_rows_judge_and_never_all_of_them(rows: int) -> None:
+    assert 1 <= judged_rows(rows) <= min(max(rows / 4, 1), MOST_JUDGED)
 
 
 def test_the_table_has_the_columns_of_the_source_filled_from_the_log(model: Model) -> None:
@@ -72,19 +96,10 @@ def test_the_question_stays_the_same_over_the_new_table() -> None:
             "decision": {"values": {"true_positive": "0.2 * age", "false_positive": -1}},
         }
     )
-    over = spec_over(spec, spec.folder / "retraining" / "d.parquet")
+    over = spec_over(spec, spec.folder / "retraining" / "d.parquet", task="binary")
     assert over.data.source == "retraining/d.parquet"
     assert over.data.columns["age"].type == "number"
     assert over.data.columns["age"].missing is None
     assert over.requirements == spec.requirements
     assert over.model_dump()["decision"] == spec.model_dump()["decision"]
     assert over.budget.starts_warm
-
-
-def test_a_challenger_is_due_by_alarm_rows_or_age_and_never_too_soon() -> None:
-    refresh = Refresh()
-    assert refresh.due(windows=4, rows=10_000, trained_on=100, alarmed=True) is None
-    assert refresh.due(windows=5, rows=1_000, trained_on=1_000, alarmed=True) == "alarm"
-    assert refresh.due(windows=5, rows=1_400, trained_on=1_000, alarmed=False) == "rows"
-    assert refresh.due(windows=9, rows=1_100, trained_on=1_000, alarmed=False) is None
-    assert refresh.due(windows=10, rows=1_100, trained_on=1_000, alarmed=False) == "age"

@@ -11,14 +11,33 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from mlwright.lifecycle import LabelledRows, LifecycleStore, Project, labelled_rows
+from mlwright.core import Interval
+from mlwright.lifecycle import LabelledLog, LabelledRows, LifecycleStore, Project, labelled_rows
 from mlwright.models import Model, ScoreCounts
+from mlwright.monitoring.findings import Finding
 from mlwright.monitoring.store import MonitorStore
 from mlwright.predictions import PredictionLog, add_labels
 from mlwright.registry import Registry
 from mlwright.spec import Spec
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def day(number: float, start: datetime = START) -> datetime:
+    """So many days after the start."""
+    return start + timedelta(days=number)
+
+
+def risen(since: datetime) -> Finding:
+    """A loss that has risen, by more than is tolerated."""
+    return Finding(
+        kind="loss",
+        level="page",
+        what="The Brier score has risen.",
+        since=since,
+        cost=Interval(low=0.02, high=0.06, confidence=0.9),
+        cost_unit="Brier score",
+    )
 
 
 def drawn(rows: int, seed: int, *, base: float = 0.0, slope: float = 1.0) -> pl.DataFrame:
@@ -84,7 +103,7 @@ def opened(folder: Path, spec: Spec) -> Project:
         spec=spec,
         registry=Registry.of(spec),
         store=LifecycleStore(store, spec.project.name),
-        log=folder / "predictions",
+        log=LabelledLog(folder / "predictions"),
     )
 
 
@@ -92,7 +111,8 @@ def log_answers(
     project: Project, model: Model, frame: pl.DataFrame, *, start: datetime, days: float, name: str, version: str = "v1"
 ) -> None:
     """The model answers the rows, and their truth becomes known."""
-    with PredictionLog.open(project.log, input_schema=model.schema, sealing=False) as log:
+    folder = project.spec.folder / "predictions"
+    with PredictionLog.open(folder, input_schema=model.schema, sealing=False) as log:
         step = timedelta(days=days) / max(len(frame), 1)
         for number, row in enumerate(frame.iter_rows(named=True)):
             moment = start + number * step
@@ -100,4 +120,4 @@ def log_answers(
             log.append(f"{name}{number}", int(moment.timestamp() * 1e9), version, json.dumps(asked).encode(), b"{}")
         log.close(seal=True)
     truth = pl.DataFrame({"id": [f"{name}{number}" for number in range(len(frame))], "label": frame[model.target]})
-    add_labels(project.log, truth, now=start + timedelta(days=days))
+    add_labels(folder, truth, now=start + timedelta(days=days))

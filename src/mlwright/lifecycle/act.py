@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from typing import Final
 
 from mlwright.core import MlwrightError, Progress, named_rng, silent
+from mlwright.lifecycle.ancestry import learnt_until
 from mlwright.lifecycle.comparison import Comparison
 from mlwright.lifecycle.decision import Decision
 from mlwright.lifecycle.derived import register_derived
-from mlwright.lifecycle.labelled import LabelledRows, read_labelled
+from mlwright.lifecycle.labelled import LabelledRows
+from mlwright.lifecycle.labelled_log import LabelledLog
 from mlwright.lifecycle.priors import PriorShift, reweighted
 from mlwright.lifecycle.promote import promote_at_once
-from mlwright.lifecycle.recalibrate import recalibration
+from mlwright.lifecycle.recalibrate import LEAST_ROWS, recalibration
 from mlwright.lifecycle.retrain import make_challenger, trained_until
 from mlwright.lifecycle.store import LifecycleStore
 from mlwright.models import Model
@@ -21,7 +23,12 @@ from mlwright.registry import Registry, Version, challenge
 from mlwright.search import Executor
 from mlwright.spec import Spec
 
-WHO = "mlwright operate"
+WHO: Final = "mlwright operate"
+#: Labelled rows that a challenger is trained on at most, the latest ones; those that a calibration is judged on at most, and
+#: how many of the latest ones are where none, or too few, are from after a change.
+MOST_ROWS: Final = 1_000_000
+_CALIBRATED: Final = 20_000
+_LEAST: Final = 1_000
 
 
 class NothingToDo(MlwrightError):
@@ -37,19 +44,14 @@ class Project:
     store
         Its memory: comparisons and decisions.
     log
-        Where the prediction log is; `segments` are what is not sealed yet.
+        The labelled rows of the prediction log.
     """
 
     spec: Spec
     registry: Registry
     store: LifecycleStore
-    log: str | Path
-    segments: str | Path | None = None
+    log: LabelledLog
     who: str = WHO
-
-    def labelled(self, model: Model, since: datetime | None = None) -> LabelledRows:
-        """The rows that were answered since a moment and whose truth is known, as a model reads them."""
-        return read_labelled(self.log, model, since=since, segments=self.segments)
 
 
 def act(
@@ -72,6 +74,8 @@ def act(
     ------
     NothingToDo
         If the champion is another one by now, or what the decision rested on is gone.
+    LogMasked
+        If the log does not have what the champion reads.
     """
     if not decision.changes_model:
         return None
@@ -83,7 +87,8 @@ def act(
             fix="nothing needs to be done; the next look decides anew",
         )
     model = Model.load(champion.package)
-    labelled = project.labelled(model)
+    project.log.raise_if_masked(model)
+    labelled = _rows(project, decision, champion, model)
     made = next((one for one in project.registry.versions() if one.lineage.decision == decision.id), None)
     if made is None:
         made = _made(project, decision, champion, model, labelled, shift, now, progress, executor)
@@ -95,9 +100,9 @@ def act(
         )
     # Rows that it was made from are not rows that it can be judged on.
     since = trained_until(labelled, now=now)
-    challenge(project.registry, made.number, who=project.who, decision=decision.id)
+    challenge(project.registry, made.number, who=project.who, decision=decision.id, now=now)
     registry, store, spec = project.registry, project.store, project.spec
-    if decision.action == "retrain" and promote_at_once(
+    if decision.action in {"retrain", "recalibrate"} and promote_at_once(
         made, champion, registry=registry, store=store, spec=spec, now=now, who=project.who
     ):
         return made
@@ -105,6 +110,13 @@ def act(
     begun = Comparison(kind="proof", new=made.number, old=champion.number, since=since, minimum_gain=minimum)
     store.begin(begun, now=now)
     return made
+
+
+def _rows(project: Project, decision: Decision, champion: Version, model: Model) -> LabelledRows:
+    """The labelled rows that a decision is carried out with."""
+    if decision.action == "retrain":
+        return project.log.latest(model, most=MOST_ROWS)
+    return recent_rows(project.log, model, decision.since, unseen=learnt_until(project.registry, champion))
 
 
 def _made(
@@ -129,6 +141,7 @@ def _made(
             since=decision.since,
             who=project.who,
             rng=rng,
+            now=now,
             progress=progress,
             executor=executor,
         )
@@ -138,19 +151,35 @@ def _made(
             raise _gone(decision)
         changed, facts = reweighted(model, shift), {"rows": float(shift.rows)}
     else:
-        found = recalibration(model, recent(labelled, decision.since), rng=rng)
-        if found is None or not found.off:
-            raise _gone(decision)
+        found = recalibration(model, labelled, rng=rng, monotonic=bool(project.spec.constraints.monotonic))
+        if found is None:
+            raise _gone(decision)  # whether it gains is for the proof to say
         changed, facts = found.model, {"rows": float(found.rows), "gain": (found.gain.low + found.gain.high) / 2}
     return register_derived(
         changed, champion, decision, registry=project.registry, who=project.who, facts=facts, now=now
     )
 
 
-def recent(labelled: LabelledRows, since: datetime | None, *, most: int = 20_000, least: int = 1_000) -> LabelledRows:
-    """The rows to judge a calibration on: those from after the change if they are enough, else the latest ones."""
-    after = labelled.since(since)
-    return after.last(most) if len(after) >= least else labelled.last(least)
+def recent_rows(
+    log: LabelledLog, model: Model, since: datetime | None, *, unseen: datetime | None = None
+) -> LabelledRows:
+    """The rows to judge a calibration on: those from after the change if they are enough, else the latest ones.
+
+    Rows from before and after a change are two pieces: no one calibration fits both, and rows seem to rank worse.
+
+    Parameters
+    ----------
+    unseen
+        Rows from before are left out: the model may have been trained on them.
+
+    Raises
+    ------
+    LogNotFound, StoreFailed, LogMasked
+        If they cannot be read.
+    """
+    rows = log.latest(model, most=_CALIBRATED, since=since, least=_LEAST).since(unseen)
+    after = rows.since(since)
+    return after.last(_CALIBRATED) if len(after) >= LEAST_ROWS else rows.last(_LEAST)
 
 
 def _gone(decision: Decision) -> NothingToDo:

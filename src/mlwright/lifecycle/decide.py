@@ -15,6 +15,7 @@ from mlwright.lifecycle.decision import Action, Decision
 from mlwright.lifecycle.priors import PriorShift
 from mlwright.lifecycle.recalibrate import Recalibration
 from mlwright.lifecycle.refresh import Refresh
+from mlwright.lifecycle.retrain import LEAST_ROWS
 from mlwright.monitoring.findings import Finding
 from mlwright.monitoring.irregular.irregularity import KINDS
 from mlwright.spec import Period, Spec
@@ -22,6 +23,10 @@ from mlwright.spec import Period, Spec
 _DAYS: Mapping[Period, float] = {"hour": 1 / 24, "day": 1, "week": 7, "month": 30.44, "quarter": 91.3, "year": 365.25}
 #: Findings that say something of the service, and nothing of the rows: there is nothing to keep back.
 _NO_ROWS = {"stopped_feed", "late_batch"}
+#: At most one challenger in so many windows, where those before it did not have to prove themselves.
+LEAST_WINDOWS = Refresh().least_windows
+#: In the evidence of a decision to train: how many labelled rows there were from after the change.
+AFTER_CHANGE = "labelled_rows_after_change"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +48,14 @@ class Situation:
     rows_per_day
         That are answered; None if not known.
     champion_since
-        When it became champion.
+        When it became champion, or the last challenger was made.
     windows_since, labelled_rows, trained_rows
         Windows since the last challenger (or champion) was made, labelled rows since then, and those that it learnt from.
+    rows_after_change, tried_with
+        Labelled rows from after the change that costs too much, and how many there were when the last challenger was made; None if
+        there was none.
+    gaining
+        Whether challengers are expected to gain, by what those before have done; see `Refresh`.
     """
 
     champion: int
@@ -58,6 +68,9 @@ class Situation:
     windows_since: int = 0
     labelled_rows: int = 0
     trained_rows: int = 0
+    rows_after_change: int = 0
+    tried_with: int | None = None
+    gaining: bool = False
 
 
 def decide(situation: Situation, spec: Spec, *, now: datetime) -> Decision:
@@ -69,7 +82,7 @@ def decide(situation: Situation, spec: Spec, *, now: datetime) -> Decision:
     faulty = [one for one in situation.findings if _is_fault(one)]
     if faulty:
         return _about_input(faulty, situation, now)
-    costly = _costly(situation, spec)
+    costly = too_costly(situation.findings, spec)
     for rule in (_reweight, _recalibrate, _retrain, _label):
         decision = rule(situation, costly, spec, now)
         if decision is not None:
@@ -114,7 +127,9 @@ def _reweight(situation: Situation, costly: Sequence[Finding], spec: Spec, now: 
     shift = situation.shift
     if shift is None or not shift.explains or _contradicted(situation):
         return None
-    if not costly and (shift.saves is None or shift.saves <= spec.operation.retrain.tolerance):
+    # Shares are estimated anew at each look; that something has moved at all is for the drift watch to say, whose alarms are rare.
+    drifting = any(one.kind == "drift" for one in situation.findings)
+    if not costly and (not drifting or shift.saves is None or shift.saves <= spec.operation.retrain.tolerance):
         return None
     # Of two classes the positive one, which is the last; of several the one that moved most.
     largest = max(reversed(range(len(shift.now))), key=lambda k: round(abs(shift.now[k] - shift.before[k]), 9))
@@ -139,18 +154,25 @@ def _reweight(situation: Situation, costly: Sequence[Finding], spec: Spec, now: 
 
 def _recalibrate(situation: Situation, costly: Sequence[Finding], spec: Spec, now: datetime) -> Decision | None:
     found = situation.calibration
-    if found is None or not found.off or not found.ranking_intact:
+    if found is None or not found.off or (not costly and found.gain.low <= spec.operation.retrain.tolerance):
         return None
-    if not costly and found.gain.low <= spec.operation.retrain.tolerance:
+    if follows(spec):
+        # What changes faster than a challenger can be trained is followed by the numbers, whatever the ranking says.
+        if stale(situation, spec) or (costly and not too_soon(situation, spec)):
+            return None  # a new version brings a calibration of its own
+    elif not found.ranking_intact:
         return None
+    why = (
+        "Rows still rank as well as before, and the numbers are off. A new calibration on "
+        f"{found.rows:,} labelled rows mends that; no new model is needed."
+        if found.ranking_intact
+        else f"The numbers are off. A new calibration on {found.rows:,} labelled rows helps until the next challenger is due."
+    )
     return Decision(
         made=now,
         champion=situation.champion,
         action="recalibrate",
-        reason=(
-            "Rows still rank as well as before, and the numbers are off. A new calibration on "
-            f"{found.rows:,} labelled rows mends that; no new model is needed."
-        ),
+        reason=why,
         mode=spec.operation.act.recalibrate,
         saves=found.gain,
         unit="a row, in the loss that is calibrated for",
@@ -168,7 +190,7 @@ def _retrain(situation: Situation, costly: Sequence[Finding], spec: Spec, now: d
     policy = spec.operation.retrain
     worst = max(costly, key=lambda one: one.cost.low if one.cost else 0.0, default=None)
     drifting = [one for one in situation.findings if one.kind == "drift" and one.level != "info"]
-    if worst is not None and "loss" in policy.on:
+    if worst is not None and "loss" in policy.on and not too_soon(situation, spec):
         why, led = f"{worst.what} It costs more than is tolerated.", [worst]
     elif drifting and "drift" in policy.on:
         why, led = f"{drifting[0].what} The spec asks for a challenger when the input drifts.", drifting
@@ -203,10 +225,12 @@ def _retrain(situation: Situation, costly: Sequence[Finding], spec: Spec, now: d
         saves=saves,
         saves_in_all=in_all,
         unit=worst.cost_unit if saves is not None and worst is not None else "",
-        evidence={} if worst is None or saves is None else dict(worst.evidence),
+        evidence=_evidence(worst if saves is not None else None, situation),
         findings=tuple(one.key for one in led),
         since=_earliest(led),
-        again_after=max(7 * spec.operation.window, spec.operation.label_delay),
+        again_after=timedelta(0)
+        if outgrown(situation)
+        else max((LEAST_WINDOWS if follows(spec) else 7) * spec.operation.window, spec.operation.label_delay),
     )
 
 
@@ -224,6 +248,7 @@ def _label(situation: Situation, costly: Sequence[Finding], spec: Spec, now: dat
         evidence=dict(unsure[0].evidence),
         findings=tuple(one.key for one in unsure),
         since=_earliest(unsure),
+        again_after=timedelta(days=30),
     )
 
 
@@ -243,7 +268,34 @@ def stale(situation: Situation, spec: Spec) -> bool:
     if "staleness" not in spec.operation.retrain.on:
         return False
     windows, rows, known = situation.windows_since, situation.labelled_rows, situation.trained_rows
-    return known > 0 and Refresh().due(windows=windows, rows=rows + known, trained_on=known, alarmed=False) is not None
+    refresh, gaining = Refresh(), situation.gaining
+    why = refresh.due(windows=windows, rows=rows + known, trained_on=known, alarmed=False, gaining=gaining)
+    return known > 0 and why is not None
+
+
+def outgrown(situation: Situation) -> bool:
+    """Whether there are twice as many rows from after the change as the last challenger was made from: another will do better."""
+    tried = situation.tried_with
+    return tried is not None and situation.rows_after_change >= 2 * max(tried, LEAST_ROWS)
+
+
+def too_costly(findings: Sequence[Finding], spec: Spec) -> list[Finding]:
+    """Findings that surely cost more than is tolerated."""
+    return [
+        one
+        for one in findings
+        if one.cost is not None and one.cost.low > spec.operation.retrain.tolerance and one.until is None
+    ]
+
+
+def follows(spec: Spec) -> bool:
+    """Whether the project changes so fast that challengers do not wait for a proof of their own."""
+    return spec.operation.retrain.prove == "retraining"
+
+
+def too_soon(situation: Situation, spec: Spec) -> bool:
+    """Whether the last challenger was made just now: where they do not wait for a proof, nothing else limits how many there are."""
+    return follows(spec) and situation.windows_since < LEAST_WINDOWS
 
 
 def _is_fault(finding: Finding) -> bool:
@@ -252,13 +304,9 @@ def _is_fault(finding: Finding) -> bool:
     return kind is not None and kind.held and finding.kind not in _NO_ROWS and finding.until is None
 
 
-def _costly(situation: Situation, spec: Spec) -> list[Finding]:
-    """Findings that surely cost more than is tolerated."""
-    return [
-        one
-        for one in situation.findings
-        if one.cost is not None and one.cost.low > spec.operation.retrain.tolerance and one.until is None
-    ]
+def _evidence(worst: Finding | None, situation: Situation) -> dict[str, float | int | str | None]:
+    """The numbers that a challenger rests on."""
+    return {**({} if worst is None else worst.evidence), AFTER_CHANGE: situation.rows_after_change}
 
 
 def _contradicted(situation: Situation) -> bool:

@@ -1,12 +1,11 @@
-"""Rows that were answered and whose truth is known by now: from the prediction log, in the order in which it became known."""
+"""Rows that were answered and whose truth is known by now, in the order in which it became known; `labelled_log.py` reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +15,11 @@ from numpy.typing import NDArray
 from mlwright.data import Column, Dataset, Schema, written_class
 from mlwright.data.dataset import FloatArray, IntArray
 from mlwright.models import Model
-from mlwright.predictions import read_window
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FACTS = ("id", "time", "version", "label", "label_time")
+_MICROS = pa.timestamp("us", "UTC")
+#: What the log says of each answer, by name and type.
+FACTS: Final = {"id": pa.string(), "time": _MICROS, "version": pa.string(), "label": pa.string(), "label_time": _MICROS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,42 +70,18 @@ class LabelledRows:
         """The rows that were answered at that moment or later."""
         return self if moment is None else self.take(self.times >= micros(moment))
 
+    def before(self, moment: datetime) -> LabelledRows:
+        """The rows that were answered earlier."""
+        return self.take(self.times < micros(moment))
+
+    def first(self, count: int) -> LabelledRows:
+        """So many rows whose truth became known first."""
+        return self.take(np.arange(min(count, len(self))))
+
     def last(self, count: int) -> LabelledRows:
         """So many rows that were answered last."""
         latest = np.argsort(self.times, kind="stable")[-count:] if count else np.zeros(0, dtype=np.int64)
         return self.take(np.sort(latest))
-
-
-def read_labelled(
-    log: str | Path,
-    model: Model,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    segments: str | Path | None = None,
-) -> LabelledRows:
-    """The rows of the log whose truth is known, each once, in the order in which it became known.
-
-    Parameters
-    ----------
-    log
-        Where the prediction log is, as `read_window` takes it.
-    model
-        Says which columns are read and which classes there are.
-    since, until
-        When the rows were answered; None is open.
-
-    Raises
-    ------
-    LogNotFound, StoreFailed
-        If the log cannot be read.
-    """
-    reader = read_window(log, since, until, labels=True, segments=segments)
-    inputs = [f"input.{name}" for name in model.schema.names if f"input.{name}" in reader.schema.names]
-    columns = [*_FACTS, *inputs]
-    kept = [batch.filter(pc.is_valid(batch.column("label"))).select(columns) for batch in reader]
-    table = pa.Table.from_batches(kept, pa.schema([reader.schema.field(name) for name in columns]))
-    return labelled_rows(table, model)
 
 
 def labelled_rows(table: pa.Table, model: Model) -> LabelledRows:
@@ -134,6 +110,29 @@ def labelled_rows(table: pa.Table, model: Model) -> LabelledRows:
         unusable=int((~usable).sum()),
     )
     return whole.take(usable)
+
+
+def no_rows(model: Model) -> LabelledRows:
+    """Not one labelled row."""
+    return labelled_rows(pa.table({name: pa.array([], kind) for name, kind in FACTS.items()}), model)
+
+
+def concatenated(parts: Sequence[LabelledRows], model: Model) -> LabelledRows:
+    """Rows of several stretches of time, each once, in the order in which their truth became known."""
+    if len(parts) < 2:
+        return parts[0] if parts else no_rows(model)
+    tables = [one.rows.table for one in parts]
+    whole = LabelledRows(
+        rows=replace(parts[0].rows, table=pa.concat_tables(tables).unify_dictionaries()),
+        ids=np.concatenate([one.ids for one in parts]),
+        times=np.concatenate([one.times for one in parts]),
+        label_times=np.concatenate([one.label_times for one in parts]),
+        versions=frozenset().union(*(one.versions for one in parts)),
+        unusable=sum(one.unusable for one in parts),
+    )
+    by_time = np.argsort(whole.times, kind="stable")  # of an id that stands twice the first answer counts
+    first = by_time[np.unique(whole.ids[by_time].astype(str), return_index=True)[1]]
+    return whole.take(first[np.lexsort((whole.ids[first].astype(str), whole.times[first], whole.label_times[first]))])
 
 
 def _each_once(table: pa.Table) -> pa.Table:

@@ -31,6 +31,8 @@ _STEPS, _DRAWS = 200, 100
 _REFUTED, _MISSED = 0.01, 0.05
 #: Shares that moved by less are not worth a new version.
 _LEAST_MOVE = 0.02
+#: A share that is less than this part of what it was has vanished.
+_VANISHED = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +103,12 @@ class PriorShift:
 
     @property
     def explains(self) -> bool:
-        """Whether new shares are all that has changed, as far as scores can tell."""
-        return self.moved and self.fits
+        """Whether new shares are all that has changed, as far as scores can tell.
+
+        A class that has nearly vanished is no new share: its rows have come to be scored like those of another.
+        """
+        vanished = any(now < before * _VANISHED for before, now in zip(self.before, self.now, strict=True))
+        return self.moved and self.fits and not vanished
 
 
 def prior_shift(

@@ -6,6 +6,7 @@ from which the next look goes on: every step first looks whether it was done.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,7 +21,7 @@ from mlwright.registry import PromotionRefused, Registry, Version, challenge, pr
 from mlwright.spec import Spec
 
 #: Labelled rows on which requirements are judged again, the latest ones.
-_ROWS = 5000
+JUDGED_ROWS = 5000
 _WHO = "mlwright operate"
 
 
@@ -58,6 +59,7 @@ def comparisons_due(registry: Registry, store: LifecycleStore, spec: Spec, *, no
     before = registry.holder("previous")
     proof, watch = store.open_comparison("proof"), store.open_comparison("watch")
     due: list[Comparison] = []
+    carried: Comparison | None = None
     if proof is not None and (challenger is None or champion is None or not _is_about(proof, challenger, champion)):
         promoted = champion is not None and champion.number == proof.new
         store.close(proof, "promoted" if promoted else "replaced", now=now)
@@ -74,11 +76,16 @@ def comparisons_due(registry: Registry, store: LifecycleStore, spec: Spec, *, no
         )
         due.append(store.begin(begun, now=now))
     if watch is not None and (before is None or champion is None or not _is_about(watch, champion, before)):
-        store.close(watch, "replaced", now=now)
-        watch = None
+        back = champion is not None and champion.number == watch.old
+        goes_on = champion is not None and before is not None and before.number == watch.old
+        goes_on = goes_on and champion is not None and _same_members(registry.version(watch.new), champion)
+        _close_watch(watch, registry, store, "rolled back" if back else "replaced", now=now)
+        carried, watch = (watch if goes_on else None), None
     if champion is not None and before is not None:
         since = champion_since(registry) or now
         begun = watch or Comparison(kind="watch", new=champion.number, old=before.number, since=since)
+        if carried is not None:  # a new calibration of the version that is watched: what it has shown still counts
+            begun = replace(carried, new=champion.number, since=since)
         due.append(store.begin(begun, now=now))
     return due
 
@@ -100,22 +107,45 @@ def promote_at_once(
 ) -> bool:
     """Make a challenger champion where those before it have proven that retraining gains; whether that was done.
 
-    The version before then answers in the background, and the reverse test goes back to it and ends this trust.
+    The version before then answers in the background, and the reverse test goes back to it; the second time in a row ends this
+    trust.
     """
     policy, known = spec.operation.retrain, store.open_comparison("retraining")
     if policy.prove != "retraining" or policy.approve != "automatic" or known is None or known.outcome != "better":
         return False
     proof = known.proof(now=now, new=made.number, old=champion.number)
+    back_to = version_to_go_back_to(registry, spec, made, champion)
     try:
-        promote(registry, made.number, proof=proof, policy="automatic", instead_of=champion.number, who=who, now=now)
+        promote(
+            registry,
+            made.number,
+            proof=proof,
+            policy="automatic",
+            instead_of=champion.number,
+            back_to=back_to,
+            who=who,
+            now=now,
+        )
     except PromotionRefused:  # a requirement that the test rows could not decide: it proves itself like any other
         return False
     return True
 
 
+def version_to_go_back_to(registry: Registry, spec: Spec, new: Version, champion: Version) -> int | None:
+    """Where a rollback from a version leads; None is the champion of now.
+
+    Where calibrations follow each other from window to window, that is the last version with other members: it would be lost
+    otherwise before the members of now have shown what they are worth.
+    """
+    before = registry.holder("previous")
+    if spec.operation.retrain.prove != "retraining" or before is None:
+        return None
+    return before.number if _same_members(new, champion) and not _same_members(new, before) else None
+
+
 def settle(
     comparison: Comparison,
-    rows: LabelledRows,
+    rows: Callable[[], LabelledRows],
     *,
     registry: Registry,
     store: LifecycleStore,
@@ -128,14 +158,14 @@ def settle(
     Parameters
     ----------
     rows
-        Labelled rows that the new version has not seen: requirements are judged on the latest of them.
+        Reads labelled rows that the new version has not seen, where they are needed: requirements are judged on the latest.
     """
     outcome = comparison.outcome
     automatic = spec.operation.retrain.approve == "automatic"
     if comparison.kind == "watch":
         return _settle_watch(comparison, registry, store, automatic=automatic, now=now, who=who)
     if outcome == "worse":
-        challenge(registry, None, who=who)
+        challenge(registry, None, who=who, now=now)
         store.close(comparison, "worse", now=now)
         told = f"Version {comparison.new} is worse than version {comparison.old} ({_numbers(comparison)}): the challenge is over."
         return Settled(outcome="ended", sentence=told, comparison=comparison)
@@ -144,9 +174,9 @@ def settle(
     proof = comparison.proof(now=now)
     version = registry.version(comparison.new)
     if version.proof is None or not version.proof.holds or version.proof.champion != comparison.old:
-        record_proof(registry, proof, who=who)
+        record_proof(registry, proof, who=who, now=now)
     missed = [
-        one for one in requirements_now(version, rows, spec) if one.priority == "must" and one.outcome == "not met"
+        one for one in requirements_now(version, rows(), spec) if one.priority == "must" and one.outcome == "not met"
     ]
     if missed:
         told = (
@@ -161,7 +191,18 @@ def settle(
         )
         return Settled(outcome="waiting", sentence=told, comparison=comparison)
     try:
-        promote(registry, comparison.new, proof=proof, policy="automatic", instead_of=comparison.old, who=who, now=now)
+        old = registry.version(comparison.old)
+        back_to = version_to_go_back_to(registry, spec, version, old)
+        promote(
+            registry,
+            comparison.new,
+            proof=proof,
+            policy="automatic",
+            instead_of=comparison.old,
+            back_to=back_to,
+            who=who,
+            now=now,
+        )
     except PromotionRefused as error:
         return Settled(outcome="refused", sentence=error.what, comparison=comparison)
     store.close(comparison, "promoted", now=now)
@@ -173,7 +214,7 @@ def requirements_now(version: Version, rows: LabelledRows, spec: Spec) -> list[R
     """The requirements of the spec on the latest labelled rows; those that cannot be judged there are left out."""
     if not spec.requirements or not len(rows):
         return []
-    latest, model = rows.last(_ROWS).rows, Model.load(version.package)
+    latest, model = rows.last(JUDGED_ROWS).rows, Model.load(version.package)
     answers, cost = model.predict(latest.table), error_cost(spec, latest)
     scored = scored_rows(latest, answers, None if cost is None else cost.of_rows(latest))
     found: list[RequirementResult] = []
@@ -203,12 +244,42 @@ def _settle_watch(
         return Settled(outcome="roll back", sentence=told, comparison=comparison)
     reason = f"worse than version {comparison.old} on {comparison.rows:,} rows since its promotion ({numbers})"
     rollback(registry, reason=reason, away_from=comparison.new, proof=comparison.proof(now=now), who=who, now=now)
-    store.close(comparison, "rolled back", now=now)
-    trust = store.open_comparison("retraining")
-    if trust is not None:
-        store.close(trust, "rolled back", now=now)
+    _close_watch(comparison, registry, store, "rolled back", now=now)
     told = f"Went back from version {comparison.new} to version {comparison.old} ({numbers})."
     return Settled(outcome="rolled back", sentence=told, comparison=comparison)
+
+
+def _close_watch(watch: Comparison, registry: Registry, store: LifecycleStore, outcome: str, *, now: datetime) -> None:
+    """End a watch, and with the second rollback in a row the trust in retraining.
+
+    One rollback is no proof that retraining does not gain: where the world swings, some come too early.
+    """
+    # That first: a watch that is open is looked at again.
+    trust = store.open_comparison("retraining")
+    if outcome == "rolled back" and trust is not None and _rolled_back_before(registry, watch.new):
+        store.close(trust, outcome, now=now)
+    store.close(watch, outcome, now=now)
+
+
+def _rolled_back_before(registry: Registry, left: int) -> bool:
+    """Whether the last version with other members than the one that was just left had to be left as well."""
+    run = {one.number: one.lineage.run for one in registry.versions()}
+    moves = [one for one in registry.audit() if "champion" in one.moved][:-1]
+    while moves and run.get(moves[-1].moved["champion"][1] or 0) == run[left]:
+        moves.pop()
+    # New calibrations of the version that was gone back to are no other version.
+    while (
+        moves
+        and moves[-1].action != "rollback"
+        and len({run.get(one or 0) for one in moves[-1].moved["champion"]}) == 1
+    ):
+        moves.pop()
+    return bool(moves) and moves[-1].action == "rollback"
+
+
+def _same_members(one: Version, other: Version) -> bool:
+    """Whether one is the other with another calibration: what is derived from a version keeps its run."""
+    return one.lineage.run == other.lineage.run
 
 
 def _is_about(comparison: Comparison, new: Version, old: Version) -> bool:

@@ -1,29 +1,25 @@
 """Look at new labelled rows and go on with the comparisons: of champion and challenger, and of the champion with the one before.
 
 Both packages score the inputs that the log has, so a challenger needs no traffic of its own. Only rows that were answered
-after the last one that it was trained on count. A look may come at any time and be killed at any point.
+after the last one that it was trained on count. A look may come at any time and be killed at any point: each day of the log
+is counted in a transaction of its own, and read again only once it has something new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
-
-import numpy as np
 
 from mlwright.data.dataset import IntArray
 from mlwright.lifecycle.comparison import SET_ASIDE, Comparison
-from mlwright.lifecycle.labelled import LabelledRows, micros
+from mlwright.lifecycle.labelled import LabelledRows, concatenated, moment_of
+from mlwright.lifecycle.labelled_log import LabelledLog, day_of, label_horizon
 from mlwright.lifecycle.objective import objective_of_spec
-from mlwright.lifecycle.store import LifecycleStore
+from mlwright.lifecycle.store import OVER, LifecycleStore
 from mlwright.models import Model, Predictions
 from mlwright.registry import Version
 from mlwright.spec import Spec
-
-#: The labelled rows that a model can read, from a moment on.
-ReadRows = Callable[[Model, datetime | None], LabelledRows]
 
 
 def compare(
@@ -32,7 +28,7 @@ def compare(
     old: Version,
     spec: Spec,
     *,
-    read: ReadRows,
+    log: LabelledLog,
     store: LifecycleStore,
     now: datetime,
 ) -> Comparison:
@@ -42,45 +38,83 @@ def compare(
     ----------
     new, old
         The versions that the comparison names.
-    read
-        Gives labelled rows in the order in which their truth became known.
+
+    Raises
+    ------
+    LogMasked
+        If the log does not have what one of them reads.
+    LogNotFound, StoreFailed
+        If the log cannot be read.
     """
     comparison = store.begin(comparison, now=now)
+    first = now - label_horizon(spec)
+    seen = store.seen(comparison)
+    days = {
+        day: mark for day, mark in log.days(max(comparison.since, first)).items() if seen.get(day) not in {mark, OVER}
+    }
+    if not days:
+        return comparison
     models = Model.load(new.package), Model.load(old.package)
+    for model in models:
+        log.raise_if_masked(model)
     if comparison.objective is None:
-        comparison = _declared(comparison, models[1], spec, read, store)
+        comparison = _declared(comparison, models[1], spec, log, store, list(days))
         if comparison.objective is None:
             return comparison  # too few rows to declare a bound from
-    rows = read(models[1], comparison.since)
-    rows = rows.take(store.uncounted(comparison, rows.ids))
-    if not len(rows):
-        return comparison
-    answers = _answers(models[0], rows), _answers(models[1], rows)
-    shadow = {new.package_version, old.package_version} <= rows.versions
+    for day, mark in days.items():
+        rows = log.of_day(day, models[1], since=comparison.since)
+        rows = rows.take(store.uncounted(comparison, day, rows.ids))
+        comparison = _counted(comparison, day, mark, rows, models, versions=(new, old), store=store)
+    store.forget_rows(comparison, before=day_of(first))
+    return comparison
 
-    def counted(current: Comparison, which: IntArray) -> Comparison:
+
+def _counted(
+    comparison: Comparison,
+    day: date,
+    mark: str,
+    rows: LabelledRows,
+    models: tuple[Model, Model],
+    *,
+    versions: tuple[Version, Version],
+    store: LifecycleStore,
+) -> Comparison:
+    """Count the rows of a day."""
+    shadow = {one.package_version for one in versions} <= rows.versions
+    answers = [_answers(model, rows) for model in models] if len(rows) else []
+
+    def change(current: Comparison, which: IntArray) -> Comparison:
         taken = [_taken(one, which) for one in answers]
         return current.after(rows.take(which), *taken, shadow=shadow)
 
-    return store.count(comparison, rows.ids, counted)
+    return store.count(comparison, day, rows.ids, change, mark=mark)
 
 
-def _declared(comparison: Comparison, old: Model, spec: Spec, read: ReadRows, store: LifecycleStore) -> Comparison:
+def _declared(
+    comparison: Comparison, old: Model, spec: Spec, log: LabelledLog, store: LifecycleStore, days: list[date]
+) -> Comparison:
     """Declare the objective and its bound from rows that are not compared: earlier ones, else the first ones, set aside."""
-    all_rows = read(old, None)
-    before = all_rows.take(np.flatnonzero(all_rows.times < micros(comparison.since)))
-    if len(before) >= SET_ASIDE:
-        rows, aside = before.last(10 * SET_ASIDE), None
-    elif spec_needs_no_rows(spec, old):
-        rows, aside = before, None
-    else:
-        later = all_rows.take(np.flatnonzero(all_rows.times >= micros(comparison.since)))
-        if len(later) < SET_ASIDE:
+    rows = log.latest(old, most=10 * SET_ASIDE, until=comparison.since)
+    aside: dict[date, Any] = {}
+    if len(rows) < SET_ASIDE and not spec_needs_no_rows(spec, old):
+        rows = _first_rows(comparison, old, log, days)
+        if len(rows) < SET_ASIDE:
             return comparison
-        rows = aside = later.take(np.arange(SET_ASIDE))
+        on = [day_of(moment_of(time)) for time in rows.times]
+        aside = {day: rows.ids[[one == day for one in on]] for day in set(on)}
     objective = objective_of_spec(spec, rows.rows, _answers(old, rows))
-    ids = np.zeros(0, dtype=object) if aside is None else aside.ids
-    return store.declare(comparison, objective, ids)
+    return store.declare(comparison, objective, aside)
+
+
+def _first_rows(comparison: Comparison, old: Model, log: LabelledLog, days: list[date]) -> LabelledRows:
+    """The first labelled rows since a comparison began."""
+    parts: list[LabelledRows] = []
+    for day in days:
+        parts.append(log.of_day(day, old, since=comparison.since))
+        if sum(map(len, parts)) >= SET_ASIDE:
+            break
+    whole = concatenated(parts, old)
+    return whole.first(SET_ASIDE)
 
 
 def spec_needs_no_rows(spec: Spec, model: Model) -> bool:

@@ -31,8 +31,11 @@ from mlwright.spec import Spec
 
 #: Fewer labelled rows from after a change are no training set by themselves.
 LEAST_ROWS = 500
-#: Of the rows after a change, the last ones judge which window predicts them best.
-_JUDGED = 0.25
+#: Of the rows after a change, the last ones judge which window predicts them best; so many at most, for they should be like
+#: those that come next.
+JUDGED, MOST_JUDGED = 0.25, 2_000
+#: The latest rows, by themselves, where there are twice as many: enough for a model, and forgetting what was long ago.
+RECENT = 5_000
 _TREES, _LEAVES = 100, 31
 
 FOLDER = "retraining"
@@ -56,7 +59,8 @@ class Window:
     Attributes
     ----------
     name
-        `all`: the source and the log; `log`: labelled rows of the log; `change`: those from after the change.
+        `all`: the source and the log; `log`: labelled rows of the log; `change`: those from after the change; `recent`: the
+        latest ones.
     since
         The rows of the log that were answered then or later; None is all of them.
     with_source
@@ -72,7 +76,7 @@ class Window:
 
 
 def training_table(spec: Spec, source: Dataset, labelled: LabelledRows, window: Window) -> pa.Table:
-    """The rows of a window in the columns of the source; what the log does not have is missing.
+    """The rows of a window in the columns of the source, with its schema; what the log does not have is missing.
 
     The time of an answer is taken for the time column of the spec where the log does not have that column, and its id for
     the id column.
@@ -86,7 +90,7 @@ def training_table(spec: Spec, source: Dataset, labelled: LabelledRows, window: 
         columns[name] = (
             pa.chunked_array([*before.chunks, own], kind) if window.with_source else pa.chunked_array([own], kind)
         )
-    return pa.table(columns)
+    return source.schema.written_on(pa.table(columns))
 
 
 def choose_window(
@@ -100,30 +104,50 @@ def choose_window(
         When the change began, as the detector dates it; None if nothing is dated.
     """
     latest = np.argsort(labelled.times, kind="stable")
-    n_judged = max(int(_JUDGED * len(labelled)), 1)
     after = None if since is None else labelled.since(since)
-    if after is not None and len(after) >= LEAST_ROWS:
-        n_judged = max(int(_JUDGED * len(after)), 1)
+    of_one_piece = labelled if after is None or len(after) < LEAST_ROWS else after
+    n_judged = judged_rows(len(of_one_piece))
     judged, before = labelled.take(latest[-n_judged:]), labelled.take(latest[:-n_judged])
     windows = {"all": Window(name="all", since=None, with_source=True, losses={})}
     if len(before) >= LEAST_ROWS:
         windows["log"] = Window(name="log", since=None, with_source=False, losses={})
     if since is not None and len(before.since(since)) >= LEAST_ROWS:
         windows["change"] = Window(name="change", since=since, with_source=False, losses={})
-    if len(windows) == 1 or len(judged) < LEAST_ROWS * _JUDGED:
+    if len(before) >= 2 * RECENT:
+        windows["recent"] = Window(name="recent", since=_start_of_last(before), with_source=False, losses={})
+    if len(windows) == 1 or len(judged) < LEAST_ROWS * JUDGED:
         return windows["all"]
     seed = int(rng.integers(2**31))
     losses = {name: _loss_of_window(source, before, judged, window, seed) for name, window in windows.items()}
-    best = min(losses, key=lambda name: float(losses[name].mean()))
-    # Of windows that are about as good, the one with more rows: its model has more to stand on.
-    for name in windows:
-        excess = losses[name] - losses[best]
-        if excess.mean() <= float(excess.std()) / np.sqrt(len(excess)):
-            best = name
-            break
-    chosen = windows[best]
+    chosen = windows[best_window(losses)]
     means = {name: float(loss.mean()) for name, loss in losses.items()}
-    return Window(name=chosen.name, since=chosen.since, with_source=chosen.with_source, losses=means)
+    begin = _start_of_last(labelled) if chosen.name == "recent" else chosen.since
+    return Window(name=chosen.name, since=begin, with_source=chosen.with_source, losses=means)
+
+
+def judged_rows(rows: int) -> int:
+    """How many of the latest rows judge the windows, where there are so many of one piece."""
+    return min(max(int(JUDGED * rows), 1), MOST_JUDGED)
+
+
+def best_window(losses: Mapping[str, FloatArray]) -> str:
+    """The window with the least loss on the judged rows; of those that are about as good the first one.
+
+    Parameters
+    ----------
+    losses
+        By name, the one with the most rows first: its model has more to stand on. Of each judged row, shape (n_rows,).
+    """
+    best = min(losses, key=lambda name: float(losses[name].mean()))
+    for name, loss in losses.items():
+        excess = loss - losses[best]
+        if excess.mean() <= float(excess.std()) / np.sqrt(len(excess)):
+            return name
+    return best
+
+
+def _start_of_last(labelled: LabelledRows) -> datetime:
+    return moment_of(int(labelled.last(RECENT).times.min()))
 
 
 def make_challenger(
@@ -136,6 +160,7 @@ def make_challenger(
     since: datetime | None,
     who: str,
     rng: np.random.Generator,
+    now: datetime | None = None,
     progress: Progress = silent,
     executor: Executor | None = None,
 ) -> Version:
@@ -163,14 +188,25 @@ def make_challenger(
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as aside:
             pq.write_table(training_table(spec, source, labelled, window), aside)
-    run = train(spec_over(spec, path), resume=begun, progress=progress, executor=executor)
+    run = train(
+        spec_over(spec, path, task=champion.task, since=since), resume=begun, progress=progress, executor=executor
+    )
     run = evaluate_run(run, progress=progress)
     report_run(run)
-    return register_run(run, registry=registry, who=who, parent=champion.number, decision=decision)
+    return register_run(run, registry=registry, who=who, parent=champion.number, decision=decision, now=now)
 
 
-def spec_over(spec: Spec, table: Path) -> Spec:
-    """The same question over another table, begun with what earlier runs found; without the file that it was read from."""
+def spec_over(spec: Spec, table: Path, *, task: str, since: datetime | None = None) -> Spec:
+    """The same question over another table, begun with what earlier runs found; without the file that it was read from.
+
+    A split in time would keep just the latest rows for the test, which a challenger is made to learn from. Its proof is that it
+    does better on rows that come later, so its own test rows are drawn from all times.
+
+    Parameters
+    ----------
+    since
+        Of the change that it is made after: what it is watched against later are the rows since then.
+    """
     tree: dict[str, Any] = spec.model_dump(mode="json", exclude_unset=True)
     tree["data"] = {**tree["data"], "source": os.path.relpath(table, spec.folder)}
     tree["data"].pop("reading", None)
@@ -179,6 +215,12 @@ def spec_over(spec: Spec, table: Path) -> Spec:
         for done in ("missing", "replace", "formats"):
             column.pop(done, None)
     tree["budget"] = {"warm_start": True, **tree.get("budget", {})}
+    if spec.split.kind == "temporal" or (spec.split.kind == "auto" and spec.data.time is not None):
+        kind = "grouped" if spec.data.group is not None else "random" if task == "regression" else "stratified"
+        kept = {name: value for name, value in tree.get("split", {}).items() if name != "gap"}
+        tree["split"] = {**kept, "kind": kind}
+    if since is not None:
+        tree["operation"] = {**tree.get("operation", {}), "reference_from": since.date().isoformat()}
     return Spec.of(tree).at(spec.folder)
 
 

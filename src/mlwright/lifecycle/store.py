@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -35,6 +37,8 @@ from mlwright.lifecycle.objective import Objective
 from mlwright.monitoring.store import MonitorStore
 
 NOTHING: IntArray = np.zeros(0, dtype=np.int64)
+#: The mark of a day whose labels are not waited for any more, and of a recommendation that holds no longer.
+OVER: Final = "over"
 _metadata = MetaData()
 
 #: Comparisons; `closed` says when one ended, `outcome` how.
@@ -50,13 +54,17 @@ _comparisons = Table(
     Column("state", Text, nullable=False),
 )
 
-#: The rows that an open comparison has counted, as 64 bits of a digest of their ids.
-_counted = Table(
-    "mlwright_compared_rows",
+#: The days of the log that an open comparison has looked at: with which mark (`LabelledLog.days`), and which of their rows it
+#: has counted, as 64 bits of a digest of each id.
+_days = Table(
+    "mlwright_compared_days",
     _metadata,
     Column("model", Text, primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("row", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", Text, primary_key=True),
+    Column("mark", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("counted", LargeBinary, nullable=False),
 )
 
 #: What was decided, and what became of it.
@@ -74,10 +82,16 @@ _decisions = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A decision with what became of it: `open`, `done: …`, or `failed: …`."""
+    """A decision with what became of it: `open`, `begun` (with how often, from the second time on), `over`, `done: …`, or `failed: …`."""
 
     decision: Decision
     outcome: str
+
+    @property
+    def begun(self) -> int:
+        """How often it was begun without coming to an end."""
+        word, _, times = self.outcome.partition(" ")
+        return int(times or 1) if word == "begun" else 0
 
 
 class LifecycleStore:
@@ -126,19 +140,36 @@ class LifecycleStore:
 
         return self._store.transaction(work)
 
+    def seen(self, comparison: Comparison) -> dict[date, str]:
+        """The days that a comparison has looked at, each with the mark that it had then."""
+
+        def work(connection: Connection) -> dict[date, str]:
+            rows = connection.execute(select(_days.c.day, _days.c.mark).where(*self._rows_of(comparison)))
+            return {date.fromisoformat(row.day): row.mark for row in rows}
+
+        return self._store.reading(work)
+
     def count(
-        self, comparison: Comparison, ids: NDArray[np.object_], change: Callable[[Comparison, IntArray], Comparison]
+        self,
+        comparison: Comparison,
+        day: date,
+        ids: NDArray[np.object_],
+        change: Callable[[Comparison, IntArray], Comparison],
+        *,
+        mark: str = "",
     ) -> Comparison:
-        """Count rows that were not counted yet, and keep them and the changed comparison together.
+        """Count rows of a day that were not counted yet, and keep them and the changed comparison together.
 
         What a challenger gains is evidence on retraining too, where that is asked (`Kind`).
 
         Parameters
         ----------
         ids
-            Of labelled rows, shape (n_rows,); those that were counted before are left out.
+            Of labelled rows that were answered on the day, shape (n_rows,); those that were counted before are left out.
         change
             Is given the comparison as the database has it, and the numbers of the new rows among `ids`.
+        mark
+            Of the day: until it is another one, the day has nothing new.
         """
         digests = row_digests(ids)
 
@@ -146,30 +177,34 @@ class LifecycleStore:
             found = self._open(connection, comparison.kind)
             if found is None or found.key != comparison.key:
                 return comparison  # somebody has ended it meanwhile
-            new = np.flatnonzero(~np.isin(digests, self._known(connection, comparison)))
+            new = np.flatnonzero(~np.isin(digests, self._known(connection, comparison, day)))
             if not len(new):
+                self._look(connection, comparison, day, NOTHING, mark)
                 return found
             changed = change(found, new)
-            self._write(connection, changed, digests[new])
+            self._look(connection, comparison, day, digests[new], mark)
+            self._write(connection, changed)
             standing = self._open(connection, "retraining") if comparison.kind == "proof" else None
             if standing is not None and standing.objective is not None:
-                self._write(connection, change(standing, new), NOTHING)
+                self._write(connection, change(standing, new))
             return changed
 
         return self._store.transaction(work)
 
-    def uncounted(self, comparison: Comparison, ids: NDArray[np.object_]) -> IntArray:
-        """The numbers of the rows among `ids` that a comparison has not counted."""
-        known = self._store.reading(lambda connection: self._known(connection, comparison))
+    def uncounted(self, comparison: Comparison, day: date, ids: NDArray[np.object_]) -> IntArray:
+        """The numbers of the rows among `ids`, answered on a day, that a comparison has not counted."""
+        known = self._store.reading(lambda connection: self._known(connection, comparison, day))
         return np.flatnonzero(~np.isin(row_digests(ids), known))
 
-    def declare(self, comparison: Comparison, objective: Objective, aside: NDArray[np.object_]) -> Comparison:
+    def declare(
+        self, comparison: Comparison, objective: Objective, aside: Mapping[date, NDArray[np.object_]]
+    ) -> Comparison:
         """Begin to compare by this objective, unless another one is declared already.
 
         Parameters
         ----------
         aside
-            The ids of rows that its bound was declared from: they do not count.
+            By day, the ids of rows that its bound was declared from: they do not count.
         """
 
         def work(connection: Connection) -> Comparison:
@@ -179,23 +214,42 @@ class LifecycleStore:
             if found.objective is not None:
                 return found
             declared = found.declared(objective)
-            self._write(connection, declared, row_digests(aside))
+            for day, ids in aside.items():
+                self._look(connection, comparison, day, row_digests(ids), "")
+            self._write(connection, declared)
             standing = self._open(connection, "retraining")
             if standing is not None and standing.objective is None:
-                self._write(connection, standing.declared(objective), NOTHING)
+                self._write(connection, standing.declared(objective))
             return declared
 
         return self._store.transaction(work)
 
-    def _known(self, connection: Connection, comparison: Comparison) -> IntArray:
-        found = connection.execute(select(_counted.c.row).where(*self._rows_of(comparison))).scalars()
-        return np.fromiter(found, dtype=np.int64)
+    def forget_rows(self, comparison: Comparison, *, before: date) -> None:
+        """Of days that are not looked at any more remember only that they are over."""
+        old = (*self._rows_of(comparison), _days.c.day < before.isoformat(), _days.c.rows > 0)
+        over = {"rows": 0, "counted": b"", "mark": OVER}
+        if self._store.reading(lambda connection: connection.execute(select(_days.c.day).where(*old)).first()):
+            self._store.transaction(lambda connection: connection.execute(update(_days).where(*old).values(**over)))
 
-    def _write(self, connection: Connection, comparison: Comparison, counted: IntArray) -> None:
-        """Keep a comparison together with the rows that it has counted now."""
-        rows = [{"model": self._model, "key": comparison.key, "row": int(row)} for row in np.unique(counted)]
-        if rows:
-            connection.execute(insert(_counted), rows)
+    def _known(self, connection: Connection, comparison: Comparison, day: date) -> IntArray:
+        """The digests of the rows of a day and its neighbours: two versions may answer an id before and after midnight."""
+        near = [(day + timedelta(days=step)).isoformat() for step in (-1, 0, 1)]
+        found = connection.execute(select(_days.c.counted).where(*self._rows_of(comparison), _days.c.day.in_(near)))
+        return np.concatenate([NOTHING, *(np.frombuffer(packed, dtype="<i8") for packed in found.scalars())])
+
+    def _look(self, connection: Connection, comparison: Comparison, day: date, counted: IntArray, mark: str) -> None:
+        """Note that a day was looked at, and which rows of it were counted by that."""
+        this = (*self._rows_of(comparison), _days.c.day == day.isoformat())
+        before = connection.execute(select(_days.c.counted).where(*this)).scalar()
+        whole = np.union1d(np.frombuffer(before or b"", dtype="<i8"), counted).astype("<i8")
+        values = {"mark": mark, "rows": len(whole), "counted": whole.tobytes()}
+        if before is None:
+            own = {"model": self._model, "key": comparison.key, "day": day.isoformat()}
+            connection.execute(insert(_days), [{**own, **values}])
+        else:
+            connection.execute(update(_days).where(*this).values(**values))
+
+    def _write(self, connection: Connection, comparison: Comparison) -> None:
         state = json.dumps(comparison.state())
         connection.execute(update(_comparisons).where(*self._named(comparison)).values(state=state))
 
@@ -206,7 +260,7 @@ class LifecycleStore:
     def _close(self, connection: Connection, comparison: Comparison, outcome: str, now: datetime) -> None:
         open_one = (*self._named(comparison), _comparisons.c.closed.is_(None))
         connection.execute(update(_comparisons).where(*open_one).values(closed=micros(now), outcome=outcome))
-        connection.execute(delete(_counted).where(*self._rows_of(comparison)))
+        connection.execute(delete(_days).where(*self._rows_of(comparison)))
 
     def _open(self, connection: Connection, kind: Kind) -> Comparison | None:
         state = connection.execute(
@@ -220,7 +274,7 @@ class LifecycleStore:
         return _comparisons.c.model == self._model, _comparisons.c.key == comparison.key
 
     def _rows_of(self, comparison: Comparison) -> tuple[ColumnElement[bool], ...]:
-        return _counted.c.model == self._model, _counted.c.key == comparison.key
+        return _days.c.model == self._model, _days.c.key == comparison.key
 
     def ended(self) -> list[tuple[Comparison, str, datetime]]:
         """The comparisons of two versions that have ended, with their outcome and when that was, the oldest first."""
@@ -242,14 +296,22 @@ class LifecycleStore:
     # ------------------------------------------------------------------------------------------------------ decisions
 
     def record(self, decision: Decision) -> bool:
-        """Keep a decision; False if the same one is open, or was carried out since `decision.not_again_before`."""
+        """Keep a decision; False if the same one is open (again), or was carried out since `decision.not_again_before`."""
 
         def work(connection: Connection) -> bool:
             same = (_decisions.c.model == self._model, _decisions.c.key == decision.key)
             last = connection.execute(
-                select(_decisions.c.id, _decisions.c.made).where(*same).order_by(_decisions.c.made.desc())
+                select(_decisions.c.id, _decisions.c.made, _decisions.c.outcome)
+                .where(*same)
+                .order_by(_decisions.c.made.desc())
             ).first()
-            if last is not None and (last.id == decision.id or last.made > micros(decision.not_again_before)):
+            if last is not None and last.outcome == OVER and last.made > micros(decision.not_again_before):
+                again = (_decisions.c.model == self._model, _decisions.c.id == last.id)
+                connection.execute(update(_decisions).where(*again).values(outcome="open"))
+                return False
+            if last is not None and (
+                last.id == decision.id or last.outcome == "open" or last.made > micros(decision.not_again_before)
+            ):
                 return bool(last.id == decision.id)
             connection.execute(
                 insert(_decisions).values(
@@ -262,6 +324,25 @@ class LifecycleStore:
                 )
             )
             return True
+
+        return self._store.transaction(work)
+
+    def withdraw(self, *, but: Decision) -> None:
+        """End recommendations that nobody has followed and that hold no longer: all but this one."""
+        for one in self.decisions():
+            if one.outcome == "open" and one.decision.mode == "recommend" and one.decision.key != but.key:
+                self.settle(one.decision, OVER)
+
+    def start(self, decision: Decision) -> int:
+        """Note that a decision is being carried out; how often that was begun by now."""
+
+        def work(connection: Connection) -> int:
+            this = (_decisions.c.model == self._model, _decisions.c.id == decision.id)
+            outcome = connection.execute(select(_decisions.c.outcome).where(*this)).scalar() or "open"
+            times = Decided(decision=decision, outcome=outcome).begun + 1
+            now = "begun" if times == 1 else f"begun {times}"
+            connection.execute(update(_decisions).where(*this).values(outcome=now))
+            return times
 
         return self._store.transaction(work)
 
