@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from tests.alerts.webhook import Webhook
 from tests.support import spec_of_alerts
 
@@ -161,3 +164,35 @@ def test_what_is_wrong_with_a_channel_is_told(url: str, problem: str) -> None:
         SenderProcess("team", url).send(message, timeout_s=20)
     assert error.value.what == problem
     assert error.value.where == "alerts.channels.team"
+
+
+def test_who_is_killed_between_sending_and_noting_it_sends_it_again_with_the_same_key(store: MonitorStore) -> None:
+    with Webhook() as webhook:
+        said = spec_of_alerts(channels={"team": {"url": webhook.url}})
+        told(store, said, "age")
+        child = os.fork()
+        if not child:
+
+            def killed(_: object, __: object, statement: str, *___: object) -> None:
+                if statement.startswith("UPDATE mlwright_outbox"):
+                    os._exit(9)
+
+            event.listen(store.engine, "before_cursor_execute", killed)
+            courier(store, said).deliver()
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+        assert (len(webhook.got), left(store)) == (1, 1)
+        assert courier(store, said).deliver().sent == 1
+        assert len(webhook.got) == 2
+        assert len(set(webhook.keys)) == 1
+        assert left(store) == 0
+
+
+def test_where_no_process_can_be_started_the_message_waits(
+    store: MonitorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = spec_of_alerts(channels={"team": {"url": "http://127.0.0.1:9/hook"}})
+    told(store, said, "age")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert "could not be started" in courier(store, said).deliver().problems["team"]
+    assert left(store) == 1

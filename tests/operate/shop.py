@@ -15,7 +15,7 @@ import polars as pl
 from mlwright.data import Column, Schema
 from mlwright.models import Model
 from mlwright.predictions import PredictionLog, add_labels, seal_segments
-from mlwright.registry import Registry, challenge, register_run
+from mlwright.registry import Registry, register_run
 from mlwright.spec import PredictionLogging, Spec, load_spec
 from mlwright.workflow import run
 
@@ -37,15 +37,23 @@ SPEC: dict[str, Any] = {
 
 
 def visits(
-    rows: int, seed: int, *, start: datetime, days: float, older: float = 0.0, flipped: float = 0.0
+    rows: int,
+    seed: int,
+    *,
+    start: datetime,
+    days: float,
+    older: float = 0.0,
+    flipped: float = 0.0,
+    keener: float = 0.0,
 ) -> pl.DataFrame:
-    """Visits with what was bought; `older` moves the age by years, `flipped` turns the meaning of the city round for a share."""
+    """Visits with what was bought; `older` moves the age by years, `flipped` turns the meaning of the city round for a share,
+    `keener` moves the log odds of all."""
     rng = np.random.default_rng(seed)
     age = np.round(rng.normal(45 + older, 12, rows), 1)
     city = rng.choice(["Paris", "Rome", "Oslo", "Bern"], rows, p=[0.4, 0.3, 0.2, 0.1])
     pages = rng.poisson(3, rows)
     rome = np.where(rng.random(rows) < flipped, city == "Paris", city == "Rome")
-    logit = 0.06 * (age - 45) + rome * 1.8 + 0.3 * (pages - 3) - 0.6
+    logit = 0.06 * (age - 45) + rome * 1.8 + 0.3 * (pages - 3) - 0.6 + keener
     return pl.DataFrame(
         {
             "visit": [f"V{seed}-{number:05d}" for number in range(rows)],
@@ -57,6 +65,14 @@ def visits(
             "pages": pages,
             "bought": np.where(rng.random(rows) < 1 / (1 + np.exp(-logit)), "yes", "no"),
         }
+    )
+
+
+def in_another_unit(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same visits, of which every second one says the age in thousandths of a year."""
+    wrong = pl.int_range(pl.len()) % 2 == 0
+    return frame.with_columns(
+        pl.when(wrong).then((pl.col("age") * 1000).round(1)).otherwise(pl.col("age")).alias("age")
     )
 
 
@@ -84,11 +100,11 @@ def copied(shop: Path, folder: Path) -> Path:
     return folder
 
 
-def answer_days(folder: Path, frame: pl.DataFrame, *, package: Path | None = None, labels: bool = True) -> None:
-    """Answer visits with the champion, log and seal them, and give their labels a day later."""
+def answer_days(folder: Path, frame: pl.DataFrame, *, version: str = "", labels: bool = True) -> None:
+    """Answer visits with the champion (and say that it was another version), seal the log, and give labels a day later."""
     registry = Registry.of(load_spec(folder / "mlwright.yaml"))
     champion = registry.version("champion")
-    model = Model.load(champion.package if package is None else package)
+    model = Model.load(champion.package)
     said = model.predict(frame.drop("bought"))
     assert said.decision is not None
     log = PredictionLog.open(
@@ -106,7 +122,11 @@ def answer_days(folder: Path, frame: pl.DataFrame, *, package: Path | None = Non
         moment = int(row["at"].replace(tzinfo=UTC).timestamp() * 1e9)
         told = {"prediction": str(model.classes[decision]), "probability_yes": float(p)}
         log.append(
-            row["visit"], moment, champion.package_version, json.dumps(asked).encode(), json.dumps(told).encode()
+            row["visit"],
+            moment,
+            version or champion.package_version,
+            json.dumps(asked).encode(),
+            json.dumps(told).encode(),
         )
     log.close()
     seal_segments(folder / "predictions" / "segments", folder / "predictions")
@@ -122,22 +142,12 @@ def label(folder: Path, frame: pl.DataFrame) -> None:
     add_labels(folder / "predictions", table.to_arrow(), time="known")
 
 
-def turned(shop: Path, folder: Path, *, days: int = 3, rows: int = 250, **sections: Mapping[str, Any]) -> Path:
-    """A shop whose world has turned: the champion is wrong about the cities, and a challenger is right about them."""
-    copied(shop, folder)
-    original = (folder / "sales.csv").read_bytes()
-    frame = visits(3000, 2, start=BEGAN, days=58, flipped=1.0)
-    frame.write_csv(folder / "sales.csv", datetime_format="%Y-%m-%d %H:%M:%S")
-    spec = spec_of(folder, **sections)
-    registry = Registry.of(spec)
-    version = register_run(run(spec), registry=registry, who="the test")
-    challenge(registry, version.number, who="the test")
-    (folder / "sales.csv").write_bytes(original)
-    for day in range(days):
-        start = max(OPENED, version.created) + timedelta(days=day)
-        answer_days(folder, visits(rows, 50 + day, start=_midnight(start), days=1, flipped=1.0))
-    return folder
+def dated(moment: datetime, *, days: float = 0.0) -> datetime:
+    """Some days after a moment, when what was answered until then is sealed."""
+    return moment + timedelta(days=days, minutes=21)
 
 
-def _midnight(moment: datetime) -> datetime:
-    return (moment + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+def last_day(folder: Path) -> datetime:
+    """When the last day that has answers is over."""
+    hours = sorted((folder / "predictions" / "answers").rglob("hour=*"))
+    return datetime.fromisoformat(hours[-1].parent.name.removeprefix("date=")).replace(tzinfo=UTC) + timedelta(days=1)

@@ -8,15 +8,16 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from tests.alerts.webhook import Webhook
-from tests.operate.shop import OPENED, answer_days, copied, spec_of, visits
+from tests.operate.shop import OPENED, answer_days, copied, dated, last_day, spec_of, visits
 
 from mlwright.cli.main import _code
 from mlwright.operate import OperatedAlready, OperatorLock, Project, Round, look, monitoring_page, operate
@@ -29,10 +30,25 @@ def once(spec: Spec, now: datetime) -> Round:
     return operate(spec, once=True, clock=lambda: now)
 
 
-def mlwright(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mlwright", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+class Said(NamedTuple):
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def mlwright(capsys: pytest.CaptureFixture[str]) -> Command:
+    def run(*arguments: str, folder: Path) -> Said:
+        capsys.readouterr()
+        code = _code([*arguments, "--spec", str(folder / "mlwright.yaml")], debug=False)
+        return Said(code, *capsys.readouterr())
+
+    return run
 
 
 def day(number: int, **more: float) -> datetime:
@@ -41,7 +57,7 @@ def day(number: int, **more: float) -> datetime:
 
 def answered(folder: Path, days: Sequence[int], *, rows: int = 250, older: float = 0.0) -> None:
     for number in days:
-        answer_days(folder, visits(rows, 100 + number, start=day(number), days=1, older=older))
+        answer_days(folder, visits(rows, 100 + number, start=day(number), days=0.2, older=older))
 
 
 def test_a_drift_is_found_told_shown_and_not_told_again(shop: Path, tmp_path: Path) -> None:
@@ -72,38 +88,51 @@ def test_a_drift_is_found_told_shown_and_not_told_again(shop: Path, tmp_path: Pa
     assert "http" not in page.replace("http://www.w3.org", "")
 
 
-def test_a_challenger_that_is_better_is_promoted_once_and_the_page_tells_why(
-    turned_shop: Path, later: datetime, tmp_path: Path
-) -> None:
-    folder = copied(turned_shop, tmp_path / "shop")
-    spec = load_spec(folder / "mlwright.yaml")
+def test_a_challenger_that_is_better_is_promoted_once_and_the_page_tells_why(better_shop: Path, tmp_path: Path) -> None:
+    folder = copied(better_shop, tmp_path / "shop")
+    spec, later = load_spec(folder / "mlwright.yaml"), dated(last_day(better_shop))
     first = once(spec, later)
     assert any("took the place" in line for line in first.done["live"])
+    assert len(first.done["live"]) == 1, "what is found about the version before is no reason to change the new one"
     once(spec, later + timedelta(minutes=1))
     with Project.open(spec) as project:
         found = look(project, now=later + timedelta(minutes=2))
         page = monitoring_page(found, project)
     assert found.champion is not None
     assert found.champion.number == 2
+    assert found.challenger is None
     assert [entry.action for entry in found.audit].count("promote") == 2  # the first version, and this one
     assert "Is version 2 better than version 1?" in page
     assert "Promoted: version 2 answers instead of version 1" in page
-    shown = mlwright("monitor", "--json", "--no-fold", folder=folder)
-    assert json.loads(shown.stdout)["champion"] == 2
 
 
-def test_two_never_look_after_one_model(shop: Path, tmp_path: Path) -> None:
+def test_a_version_that_comes_back_is_watched_anew(worse_shop: Path, tmp_path: Path) -> None:
+    folder = copied(worse_shop, tmp_path / "shop")
+    spec, later = load_spec(folder / "mlwright.yaml"), dated(last_day(worse_shop))
+    back = once(spec, later)
+    assert back.done["live"][0].startswith("Went back from version 2 to version 1")
+    assert [line for line in back.done["tell what changed"] if "loss" in line] == []
+    again = once(spec, later + timedelta(minutes=1))
+    assert set(again.done) <= {"send"}, "neither its old loss, nor the silence while another version answered"
+
+
+def test_two_never_look_after_one_model(shop: Path, tmp_path: Path, mlwright: Command) -> None:
     spec = spec_of(copied(shop, tmp_path / "shop"))
     with Project.open(spec) as project, OperatorLock(project.store, project.model).held():
         with pytest.raises(OperatedAlready):
             once(spec, day(1))
         shown = mlwright("monitor", "--json", folder=spec.folder)
-        assert json.loads(shown.stdout)["notes"] == [
+        assert json.loads(shown.out)["notes"] == [
             "`mlwright operate` looks after this model: shown is what it has found"
         ]
+        refused = mlwright("operate", "--once", folder=spec.folder)
+        assert refused.code == 2
+        assert "another process operates 'shop'" in refused.err
 
 
-def test_sigterm_ends_the_process_after_its_step_and_status_says_what_it_did(shop: Path, tmp_path: Path) -> None:
+def test_sigterm_ends_the_process_after_its_step_and_status_says_what_it_did(
+    shop: Path, tmp_path: Path, mlwright: Command
+) -> None:
     folder = copied(shop, tmp_path / "shop")
     spec_of(folder)
     answered(folder, [0], rows=60)
@@ -119,8 +148,8 @@ def test_sigterm_ends_the_process_after_its_step_and_status_says_what_it_did(sho
         first = json.loads(process.stdout.readline())
         assert first["done"]["read"][0] == "60 new answers"
         status = mlwright("operate", "--status", "--json", folder=folder)
-        assert status.returncode == 0
-        assert json.loads(status.stdout)["process"] == process.pid
+        assert status.code == 0
+        assert json.loads(status.out)["process"] == process.pid
         os.kill(process.pid, signal.SIGTERM)
         _, problems = process.communicate(timeout=60)
         assert process.returncode == 0, problems
@@ -128,9 +157,9 @@ def test_sigterm_ends_the_process_after_its_step_and_status_says_what_it_did(sho
         process.kill()
         process.communicate()
     status = mlwright("operate", "--status", folder=folder)
-    assert status.returncode == 1
-    assert "not running" in status.stdout
-    assert "'ended'" in status.stdout
+    assert status.code == 1
+    assert "not running" in status.out
+    assert "'ended'" in status.out
 
 
 def test_a_full_disk_is_told_and_what_could_not_be_written_is_written_later(shop: Path, tmp_path: Path) -> None:
@@ -156,7 +185,7 @@ def test_a_full_disk_is_told_and_what_could_not_be_written_is_written_later(shop
         assert sum(one.rows for one in look(project, now=day(1, minutes=23)).periods) == 250
 
 
-def test_a_log_that_is_gone_is_told_and_the_other_steps_go_on(shop: Path, tmp_path: Path) -> None:
+def test_a_log_that_is_gone_is_told_and_the_other_steps_go_on(shop: Path, tmp_path: Path, mlwright: Command) -> None:
     folder = copied(shop, tmp_path / "shop")
     spec = spec_of(folder)
     answered(folder, [0], rows=60)
@@ -165,7 +194,11 @@ def test_a_log_that_is_gone_is_told_and_the_other_steps_go_on(shop: Path, tmp_pa
     gone = once(spec, day(1, minutes=22))
     assert "read" in gone.troubles
     assert "send" not in gone.troubles
-    assert mlwright("operate", "--once", folder=folder).returncode == 1
+    failed = mlwright("operate", "--once", "--json", folder=folder)
+    assert failed.code == 1
+    assert json.loads(failed.out)["troubles"]["read"] == "there is no prediction log"
+    seen = mlwright("monitor", folder=folder)
+    assert (seen.code, "what is new could not be read: there is no prediction log" in seen.out) == (0, True)
     shutil.move(tmp_path / "elsewhere", folder / "predictions")
     assert not once(spec, day(1, minutes=23)).troubles
 
@@ -184,16 +217,33 @@ def test_a_channel_that_hangs_holds_neither_the_loop_nor_the_end_of_it(shop: Pat
     assert not made.troubles
 
 
-def test_commands_say_what_is_wrong_with_a_call(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_say_what_is_wrong_with_a_call(shop: Path, tmp_path: Path, mlwright: Command) -> None:
     folder = copied(shop, tmp_path / "shop")
-    spec = str(folder / "mlwright.yaml")
     spec_of(folder)
-    assert _code(["monitor", "ack", "drift/overall", "--spec", spec], debug=False) == 2
-    assert _code(["monitor", "silence", "drift/*", "--for", "soon", "--spec", spec], debug=False) == 2
-    assert _code(["monitor", "silence", "drift/*", "--for", "8h", "--spec", spec], debug=False) == 0
-    assert _code(["monitor", "unsilence", "drift/*", "--spec", spec], debug=False) == 0
-    assert _code(["monitor", "unsilence", "drift/*", "--spec", spec], debug=False) == 2
-    assert _code(["operate", "--status", "--spec", spec], debug=False) == 1
-    assert _code(["operate", "--every", "often", "--spec", spec], debug=False) == 2
-    said = capsys.readouterr()
-    assert "no process has looked after this model yet" in said.out
+    assert mlwright("monitor", "ack", "drift/overall", folder=folder).code == 2
+    assert mlwright("monitor", "silence", "drift/*", "--for", "soon", folder=folder).code == 2
+    assert mlwright("monitor", "silence", "drift/*", "--for", "8h", folder=folder).code == 0
+    assert mlwright("monitor", "unsilence", "drift/*", folder=folder).code == 0
+    assert mlwright("monitor", "unsilence", "drift/*", folder=folder).code == 2
+    nobody = mlwright("operate", "--status", folder=folder)
+    assert (nobody.code, "no process has looked after this model yet" in nobody.out) == (1, True)
+    assert json.loads(mlwright("operate", "--status", "--json", folder=folder).out) == {"running": False}
+    assert mlwright("operate", "--every", "often", folder=folder).code == 2
+
+
+def test_monitor_ends_with_1_while_a_page_is_open_and_nobody_has_said_that_he_looks_after_it(
+    off_shop: Path, tmp_path: Path, mlwright: Command
+) -> None:
+    folder = copied(off_shop, tmp_path / "shop")
+    once(load_spec(folder / "mlwright.yaml"), dated(last_day(folder)))
+    first = mlwright("monitor", "--no-fold", "--out", str(tmp_path / "page.html"), folder=folder)
+    assert first.code == 1
+    assert "shop: Look at it now. The loss per row has risen" in " ".join(first.out.split())
+    assert "The loss per row has risen" in (tmp_path / "page.html").read_text()
+    said = json.loads(mlwright("monitor", "--no-fold", "--json", folder=folder).out)
+    assert (said["champion"], said["challenger"]) == (1, 2)
+    for alert in said["alerts"]:
+        assert mlwright("monitor", "ack", alert["key"], "--by", "ann", folder=folder).code == 0
+    looked_after = mlwright("monitor", "--no-fold", folder=folder)
+    assert looked_after.code == 0
+    assert "ann looks after it" in looked_after.out

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlwright.alerts.people import AlertUnknown, acknowledge, silence, silences, unsilence
     from mlwright.alerts.raising import AlertChange, raise_alerts
     from mlwright.alerts.tables import alerts_of, make_tables
-    from mlwright.alerts.words import cost_in_words, evidence_in_words, since_in_words
+    from mlwright.alerts.words import cost_in_words, evidence_in_words, plain_number, since_in_words
 
 _HOMES = {
     "Alert": "alert",
@@ -39,6 +39,7 @@ _HOMES = {
     "cost_in_words": "words",
     "evidence_in_words": "words",
     "make_tables": "tables",
+    "plain_number": "words",
     "post_digests": "digest",
     "raise_alerts": "raising",
     "silence": "people",
@@ -66,6 +67,7 @@ __all__ = [
     "cost_in_words",
     "evidence_in_words",
     "make_tables",
+    "plain_number",
     "post_digests",
     "raise_alerts",
     "silence",

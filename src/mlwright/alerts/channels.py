@@ -55,13 +55,16 @@ class SenderProcess:
     def send(self, message: Message, *, timeout_s: float) -> None:
         asked = json.dumps({"url": self._complete(), "timeout_s": timeout_s, "message": message.state()})
         # The address goes by the pipe: an argument could be read by every user of the machine.
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlwright.alerts.sending"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mlwright.alerts.sending"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:  # no memory, too many processes, too many files
+            raise self._failed(f"the sending process could not be started: {error.strerror}") from None
         try:
             answer, _ = process.communicate(asked.encode(), timeout=timeout_s)
         except subprocess.TimeoutExpired:

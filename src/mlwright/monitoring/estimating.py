@@ -21,6 +21,8 @@ from mlwright.statistics import METRICS
 
 #: Fewer rows say nothing about where they came from.
 LEAST_ROWS = 30
+#: Of the standard deviation of the loss of a row.
+_SMALL = 0.05
 _OF_VALUES: tuple[Literal["mae", "rmse"], ...] = ("mae", "rmse")
 
 
@@ -132,10 +134,12 @@ def labels_that_would_tell(
     """How many labels, and of which rows of the sample, would say whether more is lost than is tolerated."""
     loss = reference.row_loss(metric)
     expected = estimate.metrics[metric]
-    # As far as the estimate is from the tolerance, and not less than half of it: nearer than that nobody needs to know.
-    half_width = max(abs(expected.worse - tolerance), tolerance / 2)
-    if metric in METRICS and METRICS[metric].root:
-        half_width *= 2 * max(expected.value, 1e-300)
+    # As far as the estimate is from the tolerance, but nobody needs to know it nearer than half of that; where nothing is
+    # tolerated, than a small part of how much rows differ.
+    rooted = metric in METRICS and METRICS[metric].root
+    slope = 2 * max(expected.value, 1e-300) if rooted else 1.0
+    least = tolerance / 2 or float(loss.std()) * _SMALL / slope
+    half_width = max(abs(expected.worse - tolerance), least) * slope
     known = reference.rows
     assert known is not None
     # The variance of the loss among reference rows with nearly the same score.
@@ -148,7 +152,7 @@ def labels_that_would_tell(
     return ask_for_labels(
         window.score,
         variance[np.searchsorted(edges, window.score)],
-        half_width=half_width or float(loss.std()) / 10,
+        half_width=half_width,
         ids=window.ids,
         weight=window.weight,
         rng=rng,

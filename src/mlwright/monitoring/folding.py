@@ -2,7 +2,7 @@
 
 A file is read and counted first; then one transaction notes that it was read and adds the counts to the windows. Whoever is
 killed in between has changed nothing, and the next call reads the file again. A label that lands, or changes, later goes to
-the window of its answer.
+the window of its answer. Rows that are kept back are in no window; `recounting.py` sees to those that were.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection
 
+from mlwright.monitoring.irregular.kept_back import KeptBack
 from mlwright.monitoring.kept import (
     DAY_US,
     HOUR_US,
@@ -39,7 +40,9 @@ from mlwright.predictions import LogFiles
 from mlwright.spec import Expression
 
 #: Of a file whose rows of some version could not be counted yet: `skipped:<version>:<file>`.
-_SKIPPED = "skipped:"
+SKIPPED = "skipped:"
+#: What of the quarantine the windows of a version have taken note of: `kept_back:<version>:<file>`.
+NOTED = "kept_back:"
 #: A label of an unknown answer may be given while the answer is being sealed: answers of this long before are looked at.
 _UNKNOWN_US = 2 * DAY_US
 #: Parts of windows that are held as arrays.
@@ -84,6 +87,7 @@ def fold_log(
     until: datetime,
     slices: Mapping[str, Expression] | None = None,
     source: str = "log",
+    kept_back: KeptBack | None = None,
 ) -> Folded:
     """Read what is new in a prediction log into the windows of its versions.
 
@@ -97,6 +101,8 @@ def fold_log(
         Conditions over the columns of the input, by name; all rows are counted as `overall` too.
     source
         A name for this log, if a project has several.
+    kept_back
+        The quarantine of the log, by one who remembers what he has seen of it.
 
     Raises
     ------
@@ -109,7 +115,8 @@ def fold_log(
     """
     files = LogFiles(destination)
     with store.writer():
-        fold = _Fold(store, files, dict(shapes), Slices(slices or {}), source)
+        known = kept_back or KeptBack(destination)
+        fold = _Fold(store, files, known, dict(shapes), Slices(slices or {}), source)
         fold.new_labels()
         fold.new_answers(until)
         return fold.done
@@ -153,17 +160,24 @@ class Parts:
 
 class _Fold:
     def __init__(
-        self, store: MonitorStore, files: LogFiles, shapes: dict[str, WindowShape], slices: Slices, source: str
+        self,
+        store: MonitorStore,
+        files: LogFiles,
+        kept_back: KeptBack,
+        shapes: dict[str, WindowShape],
+        slices: Slices,
+        source: str,
     ) -> None:
         self._store, self._files, self._shapes, self._slices, self._source = store, files, shapes, slices, source
         self.done = Folded()
         self._judged = store.reading(lambda c: {version: judged_until(c, shape) for version, shape in shapes.items()})
         parts = [offset.part for offset in store.reading(lambda c: offsets_of(c, source))]
         #: In the order in which they were read, which decides which of two repeated answers counts.
-        self._read = [part for part in parts if not part.startswith((_SKIPPED, "labels/"))]
+        self._read = [part for part in parts if not part.startswith((SKIPPED, NOTED, "labels/"))]
         self._label_files = files.labels()
         self._labels = [part for part in parts if part in set(self._label_files)]
-        self._skipped = {part for part in parts if part.startswith(_SKIPPED)}
+        self._skipped = {part for part in parts if part.startswith(SKIPPED)}
+        self._kept_back, self._held = kept_back, kept_back.by_day()
 
     # ---- answers ----
 
@@ -174,7 +188,7 @@ class _Fold:
         for _, names in groupby((name for name in listed if name not in known), key=self._files.hour):
             self._fold_hour(list(names))
         for version in sorted(self._shapes):
-            for part in sorted(part for part in self._skipped if part.startswith(f"{_SKIPPED}{version}:")):
+            for part in sorted(part for part in self._skipped if part.startswith(f"{SKIPPED}{version}:")):
                 self._fold_skipped(version, part)
 
     def _fold_hour(self, names: Sequence[str]) -> None:
@@ -186,7 +200,7 @@ class _Fold:
             before = [*self._read, *names[:place]]
             rows = self._counted(name, before, None, parts, counted, skipped)
             positions[name] = rows
-        marks = {f"{_SKIPPED}{version}:{name}": rows for (version, name), rows in skipped.items()}
+        marks = {f"{SKIPPED}{version}:{name}": rows for (version, name), rows in skipped.items()}
 
         def write(connection: Connection) -> bool:
             if was_read(connection, self._source, names):
@@ -204,7 +218,7 @@ class _Fold:
             self.done.skipped[version] += rows
 
     def _fold_skipped(self, version: str, part: str) -> None:
-        name = part.removeprefix(f"{_SKIPPED}{version}:")
+        name = part.removeprefix(f"{SKIPPED}{version}:")
         parts = Parts()
         counted: Counter[str] = Counter()
         before = self._read[: self._read.index(name)] if name in self._read else self._read
@@ -236,7 +250,7 @@ class _Fold:
         rows = 0
         for table in self._files.read(name, before):
             rows += table.num_rows
-            for version, own in _by_version(table):
+            for version, own in by_version(self._kept_back.left(table, self._held.get(day, []))):
                 if only is not None and version != only:
                     continue
                 shape = self._shapes.get(version)
@@ -245,7 +259,7 @@ class _Fold:
                     continue
                 late = hour_us < self._judged[version]
                 counted.update(rows=own.num_rows, late=own.num_rows if late else 0)
-                own = _with_labels(own, labels)
+                own = with_labels(own, labels)
                 counted["labels"] += own.num_rows - own.column("label").null_count
                 for slice_name, batch in self._slices.of(own, shape):
                     part = parts.part(shape, slice_name, hour_us)
@@ -320,8 +334,9 @@ class _Fold:
             earlier = read[: read.index(name)]
             for table in self._files.read(name, earlier, needed):
                 asked = table.filter(pc.is_in(table.column("id"), value_set=changed.column("id").combine_chunks()))
-                for version, rows in _by_version(asked):
-                    if version in self._shapes and f"{_SKIPPED}{version}:{name}" not in self._skipped:
+                asked = self._kept_back.left(asked, self._held.get(day, []))
+                for version, rows in by_version(asked):
+                    if version in self._shapes and f"{SKIPPED}{version}:{name}" not in self._skipped:
                         self._relabel(version, rows, name, before, changed, parts, counted)
 
     def _relabel(
@@ -335,7 +350,7 @@ class _Fold:
         counted: Counter[str],
     ) -> None:
         shape, hour_us = self._shapes[version], self._files.hour(name) * HOUR_US
-        old, new = (_with_labels(rows, labels).column("label") for labels in (before, after))
+        old, new = (with_labels(rows, labels).column("label") for labels in (before, after))
         counted["labels"] += old.null_count
         counted["changed"] += len(old) - old.null_count
         both = rows.append_column("label", new).append_column("label_before", old)
@@ -351,7 +366,8 @@ class _Fold:
 _END = datetime(9999, 12, 31, tzinfo=UTC)
 
 
-def _by_version(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+def by_version(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of each version."""
     versions = pc.unique(table.column("version")).to_pylist() if table.num_rows else []
     if len(versions) == 1:
         yield versions[0], table
@@ -365,7 +381,7 @@ def _places(ids: pa.ChunkedArray, labels: pa.Table) -> pa.Array:
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
-def _with_labels(answers: pa.Table, labels: pa.Table) -> pa.Table:
+def with_labels(answers: pa.Table, labels: pa.Table) -> pa.Table:
     """Answers with their label as text, missing where the truth is not known."""
     label = labels.column("label").combine_chunks().take(_places(answers.column("id"), labels))
     return answers.append_column("label", label)

@@ -6,7 +6,7 @@ Each function works on a connection inside a transaction of `MonitorStore`, so t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
@@ -116,6 +116,52 @@ def kept_windows(
     ]
 
 
+def kept_windows_at(connection: Connection, shape: WindowShape, hours: Collection[int]) -> list[KeptWindow]:
+    """The windows of all slices that hold one of these hours, which are counted from 1970; without their reservoirs."""
+    if not hours:
+        return []
+    first, last = min(hours) * HOUR_US, max(hours) * HOUR_US
+    found = []
+    for slice_name in slices_of(connection, shape):
+        query = _of(shape, slice_name).where(windows.c.start <= last, windows.c.end > first)
+        for row in connection.execute(query.order_by(windows.c.start)):
+            if any(row.start <= hour * HOUR_US < row.end for hour in hours):
+                summary = WindowSummary.of_state(row.state, shape)
+                start, end = moment(row.start), moment(row.end)
+                found.append(KeptWindow(slice=row.slice, start=start, end=end, grain=row.grain, summary=summary))
+    return found
+
+
+def put_window(
+    connection: Connection,
+    shape: WindowShape,
+    slice_name: str,
+    start_us: int,
+    end_us: int,
+    whole: WindowSummary,
+    *,
+    grain: Grain,
+) -> None:
+    """Have this window in the place of the one that began then, if there is one."""
+    save_shape(connection, shape)
+    connection.execute(delete(windows).where(*_same(shape, slice_name), windows.c.start == start_us))
+    connection.execute(insert(windows), [_row(shape, slice_name, start_us, end_us, grain, whole)])
+
+
+def first_window(connection: Connection, shape: WindowShape) -> datetime | None:
+    """When the first window of a version began; None if there is none."""
+    query = select(func.min(windows.c.start)).where(windows.c.model == shape.model, windows.c.version == shape.version)
+    first = connection.execute(query).scalar()
+    return None if first is None else moment(first)
+
+
+def counted_shape(connection: Connection, model: str, version: str) -> WindowShape | None:
+    """What the windows of a version count; None if there is none yet."""
+    query = select(windows.c.digest).where(windows.c.model == model, windows.c.version == version).limit(1)
+    digest = connection.execute(query).scalar()
+    return None if digest is None else saved_shape(connection, digest)
+
+
 def merged(shape: WindowShape, parts: Iterable[KeptWindow]) -> WindowSummary:
     """One summary of several windows."""
     whole = WindowSummary(shape=shape)
@@ -135,13 +181,11 @@ def roll_up(connection: Connection, shape: WindowShape, *, before: datetime, gra
     fewer = 0
     for slice_name in slices_of(connection, shape):
         by_period: dict[tuple[int, int], list[KeptWindow]] = {}
-        for window in kept_windows(connection, shape, slice_name=slice_name, end=before, samples=True):
+        for window in _finer(connection, shape, slice_name, grain, before):
             start, end = _period(window.start, grain)
             if window.end <= end <= before:
                 by_period.setdefault((micros(start), micros(end)), []).append(window)
         for (start_us, end_us), parts in by_period.items():
-            if all(part.grain == grain for part in parts):
-                continue
             connection.execute(
                 delete(windows).where(*_same(shape, slice_name), windows.c.start >= start_us, windows.c.start < end_us)
             )
@@ -149,6 +193,18 @@ def roll_up(connection: Connection, shape: WindowShape, *, before: datetime, gra
             connection.execute(insert(windows), [whole])
             fewer += len(parts) - 1
     return fewer
+
+
+def _finer(
+    connection: Connection, shape: WindowShape, slice_name: str, grain: Grain, before: datetime
+) -> Iterator[KeptWindow]:
+    """The windows that are shorter than a day, or a month, and their reservoirs; one that long holds all of its rows."""
+    grains = ("hour",) if grain == "day" else ("hour", "day")
+    wanted = _of(shape, slice_name).where(windows.c.start < micros(before), windows.c.grain.in_(grains))
+    for row in connection.execute(wanted.order_by(windows.c.start)):
+        summary = WindowSummary.of_state(row.state, shape, row.sample)
+        start, end = moment(row.start), moment(row.end)
+        yield KeptWindow(slice=row.slice, start=start, end=end, grain=row.grain, summary=summary)
 
 
 def _period(start: datetime, grain: Literal["day", "month"]) -> tuple[datetime, datetime]:

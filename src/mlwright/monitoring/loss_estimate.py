@@ -14,7 +14,7 @@ from mlwright.monitoring.expected_loss import Expected
 from mlwright.monitoring.findings import OVERALL, Finding
 from mlwright.statistics import METRICS
 
-Method: TypeAlias = Literal["scores", "weighted rows", "loss by row"]
+Method: TypeAlias = Literal["scores", "weighted rows", "loss by row", "labels"]
 Verdict: TypeAlias = Literal["no loss", "loss", "cannot tell"]
 
 
@@ -81,16 +81,19 @@ class LossEstimate:
         """
         expected, verdict = self.metrics[metric], self.verdict(metric, tolerance)
         between = expected.worse_between
-        title = METRICS[metric].title if metric in METRICS else "value per row"
+        title = METRICS[metric].title if metric in METRICS else "what a row earns"
+        opening = title[0].upper() + title[1:]
         cost = Interval(low=between.low * per_rows, high=between.high * per_rows, confidence=between.confidence)
-        moved = f"{title} from {expected.reference:.4g} to {expected.value:.4g}"
-        spread = f"between {expected.interval.low:.4g} and {expected.interval.high:.4g}"
+        moved = f"from {expected.reference:.3g} to {expected.value:.3g}"
+        spread = f"between {expected.interval.low:.3g} and {expected.interval.high:.3g}"
         main = [share for share in self.columns if share.interval.low > 0][:3]
         because = f" Most of it comes from {', '.join(f'`{share.name}`' for share in main)}." if main else ""
+        known = self.method == "labels"
+        goes, by = ("went", ", by the labels that have come") if known else ("is expected to go", "")
         what = {
-            "loss": f"The rows are expected to move the {moved} ({spread}).{because}",
-            "no loss": f"The rows are not expected to cost more than is tolerated: {moved} ({spread}).",
-            "cannot tell": f"Nobody can tell yet what the rows cost: {self.unknown or f'{moved} ({spread})'}.",
+            "loss": f"{opening} {goes} {moved} ({spread}){by}.{because}",
+            "no loss": f"No more is lost than is tolerated: {title} {goes} {moved} ({spread}){by}.",
+            "cannot tell": f"Nobody can tell yet what the rows cost: {self.unknown or f'{title} may go {moved} ({spread})'}.",
         }[verdict]
         return Finding(
             kind="expected_loss",
@@ -110,7 +113,7 @@ class LossEstimate:
                 "labels_that_would_tell": None if request is None else request.labels,
                 **{f"lost_by_{share.name}": share.lost for share in main},
             },
-            advice=_advice(verdict, request),
+            advice=_advice(verdict, request, known=known),
             cost=None if self.unknown else cost,
             cost_unit=unit or title,
             slice=slice_name,
@@ -118,9 +121,11 @@ class LossEstimate:
         )
 
 
-def _advice(verdict: Verdict, request: LabelRequest | None) -> str:
+def _advice(verdict: Verdict, request: LabelRequest | None, *, known: bool) -> str:
     if verdict == "no loss":
         return "Nothing to do."
+    if known:
+        return "Train a challenger on rows from after the change."
     if request is None:
         return (
             "Label some rows of this window."

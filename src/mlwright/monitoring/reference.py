@@ -193,7 +193,8 @@ def _scores_of_column(shape: ColumnShape, summary: ColumnSummary | None, rows: i
     known = 0 if summary is None else summary.known
     found: list[Score] = []
     if summary is not None and known:
-        if shape.kind == "number" and summary.numbers is not None:
+        # Dates go on by themselves, so only whether they come is watched.
+        if shape.kind == "number" and shape.type != "datetime" and summary.numbers is not None:
             found = rank_scores(shape.name, reference_shares(shape, summary.numbers.grid), known)
         elif shape.kind == "levels":
             found = _level_scores(shape, level_shares(shape, summary), known)

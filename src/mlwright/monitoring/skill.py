@@ -49,20 +49,29 @@ class SkillForecast:
         """Whether the skill fades, beyond chance."""
         return self.per_day.low > 0
 
-    def as_finding(self) -> Finding | None:
-        """When to retrain; None if the skill does not fade, or the limit is far."""
+    def as_finding(self, *, earned: bool = False) -> Finding | None:
+        """When to retrain; None if the skill does not fade, or the limit is far.
+
+        Parameters
+        ----------
+        earned
+            Whether the loss is money that is not earned: a loss of -2 is 2 earned.
+        """
         if not self.fades or self.likely is None:
             return None
+        beyond = "below" if earned else "above"
         until = (
-            "it is above that now"
+            f"it is {beyond} that now"
             if self.likely <= timedelta(0)
-            else f"it will be above that in about {in_words(self.likely)}"
+            else f"it will be {beyond} that in about {in_words(self.likely)}"
         )
+        opening = "What a row earns falls" if earned else "The loss rises"
+        limit = -self.limit if earned else self.limit
         bounds = f"{_or_never(self.soonest)} to {_or_never(self.latest)}"
         return Finding(
             kind="fading_skill",
             level="info" if self.likely > self.horizon / 4 else "warn",
-            what=f"The loss rises with the age of the model. {self.limit:.4g} is tolerated; {until} ({bounds}).",
+            what=f"{opening} with the age of the model. {limit:.4g} is tolerated; {until} ({bounds}).",
             evidence={
                 "per_day": (self.per_day.low + self.per_day.high) / 2,
                 "per_day_low": self.per_day.low,

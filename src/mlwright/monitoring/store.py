@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +30,14 @@ DEFAULT_URL = "sqlite:///mlwright.db"
 #: For how long a database that is locked or gone is tried again, and the pauses in between.
 PATIENCE_S = 120.0
 _PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+#: A connection whose other end is gone without a word is noticed in a minute.
+_POSTGRES = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 #: The number of the lock that a writer holds in PostgreSQL; any number that nobody else uses.
 _LOCK = 7_238_105_117
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -154,12 +163,28 @@ class MonitorStore:
         """
         return self._tried(work, writes=False)
 
+    def connected(self) -> Connection:
+        """A connection of its own, whose statements are kept at once; for locks that end with it.
+
+        Raises
+        ------
+        DatabaseGone
+            If it cannot be had in time.
+        """
+        return self._retried(lambda: self.engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
+
     def _tried(self, work: Callable[[Connection], Result], *, writes: bool) -> Result:
+        def once() -> Result:
+            with self.engine.connect().execution_options(mlwright_writes=writes) as connection, connection.begin():
+                return work(connection)
+
+        return self._retried(once)
+
+    def _retried(self, work: Callable[[], Result]) -> Result:
         begun, pauses = time.monotonic(), iter(_PAUSES_S)
         while True:
             try:
-                with self.engine.connect().execution_options(mlwright_writes=writes) as connection, connection.begin():
-                    return work(connection)
+                return work()
             except DBAPIError as error:
                 if not _may_come_back(error):
                     raise self._plain(error) from error
@@ -218,9 +243,8 @@ class MonitorStore:
 
     @contextmanager
     def _advisory_lock(self) -> Iterator[None]:
-        connection = self._tried(lambda _: self.engine.connect(), writes=False)
+        connection = self.connected()
         try:
-            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
             if not connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar():
                 raise ProjectBusy(self.shown)
             yield
@@ -239,15 +263,30 @@ def _engine(url: str, folder: str | Path | None, patience_s: float) -> Engine:
         if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
             raise DatabaseUnclear(shown, f"{parsed.get_backend_name()} is not known")
         if parsed.get_backend_name() == "postgresql":
-            return create_engine(parsed, poolclass=NullPool, connect_args={"connect_timeout": 10})
+            return create_engine(parsed, poolclass=NullPool, connect_args=_POSTGRES)
         if parsed.database and parsed.database != ":memory:" and folder is not None:
             parsed = parsed.set(database=str(Path(folder) / parsed.database))
         engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": min(5.0, patience_s)})
+        if parsed.database and parsed.database != ":memory:":
+            event.listen(engine, "do_connect", _NotMadeAnew(Path(parsed.database)))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise DatabaseUnclear(shown, type(error).__name__) from error
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine
+
+
+class _NotMadeAnew:
+    """SQLite makes a file that is not there: of a database that was there and is gone, that would be an empty one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._was_there = path, False
+
+    def __call__(self, *_: Any) -> None:
+        there = self._path.exists()
+        if self._was_there and not there:
+            raise sqlite3.OperationalError("unable to open the database: its file is gone")
+        self._was_there = self._was_there or there
 
 
 def _on_connect(connection: Any, _record: Any) -> None:

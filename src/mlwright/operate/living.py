@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -13,10 +13,12 @@ from mlwright.lifecycle import Decided, LifecycleStore, Seen, Turn, turn
 from mlwright.lifecycle import Project as LivingProject
 from mlwright.models import ScoreCounts
 from mlwright.monitoring import Finding
+from mlwright.monitoring.irregular.treatment import Policy, choice_of
 from mlwright.monitoring.kept import kept_windows, saved_findings
 from mlwright.operate.evidence import keep_point
-from mlwright.operate.project import NobodyAnswers, Project, Watched
-from mlwright.registry import AuditEntry
+from mlwright.operate.inputs import policy_of
+from mlwright.operate.project import NobodyAnswers, Project, Watched, last_read
+from mlwright.registry import AuditEntry, Version
 
 WHO: Final = "mlwright operate"
 #: Windows whose scores say how the shares of the classes are now.
@@ -31,8 +33,7 @@ def living(project: Project) -> LivingProject:
         spec=project.spec,
         registry=project.registry,
         store=LifecycleStore(project.store, project.model),
-        log=project.log,
-        segments=None if project.segments is None or not project.segments.is_dir() else project.segments,
+        log=project.labelled,
         who=WHO,
     )
 
@@ -45,6 +46,10 @@ def lived(project: Project, now: datetime, *, progress: Progress = silent) -> li
         return []
     if not project.has_log:
         return []
+    known = _known(project, champion, now)
+    if known == project.turned:
+        return []
+    project.turned = None
     alive = living(project)
     done = turn(alive, seen_by(project, project.watched(champion), now), now=now, progress=progress)
     shown = [one.comparison for one in done.settled if one.comparison.rows]
@@ -54,7 +59,17 @@ def lived(project: Project, now: datetime, *, progress: Progress = silent) -> li
             keep_point(connection, project.model, comparison, now=now)
 
     project.store.transaction(work)
-    return _in_words(done)
+    told = _in_words(done)
+    if not told:  # what was done may call for more
+        project.turned = known
+    return told
+
+
+def _known(project: Project, champion: Version, now: datetime) -> tuple[object, ...]:
+    """All that a turn rests on: what was judged, what was read, what the registry has, and the hour."""
+    read = project.store.reading(last_read)
+    entries = len(project.registry.audit()) if project.registry.database.exists else 0
+    return project.judged, read, champion.digest, entries, f"{now:%Y-%m-%d %H}"
 
 
 def _in_words(done: Turn) -> list[str]:
@@ -74,7 +89,9 @@ def seen_by(project: Project, watched: Watched, now: datetime) -> Seen:
     version, window = watched.version.package_version, project.spec.operation.window
 
     def work(connection: Connection) -> Seen:
-        found = tuple(saved_findings(connection, project.model, version=version))
+        policy = policy_of(project.spec)
+        saved = saved_findings(connection, project.model, version=version)
+        found = tuple(one for one in saved if choice_of(policy, one) != "ignore")
         began = [one.since for one in found if one.since is not None and one.kind == "drift"]
         since = min(began, default=now - _LATEST * max(window, timedelta(days=1)))
         windows = kept_windows(connection, watched.shape, start=since, end=now)
@@ -88,16 +105,25 @@ def seen_by(project: Project, watched: Watched, now: datetime) -> Seen:
         return Seen(
             findings=found,
             scores=scores,
-            accepted=frozenset(_accepted(project)),
+            accepted=accepted_kinds(found, policy),
             rows_per_day=rows / days if days else None,
+            labelled_rows=_labelled_rows(connection, project, watched),
         )
 
     return project.store.reading(work)
 
 
-def _accepted(project: Project) -> list[str]:
-    said: Mapping[str, Any] = getattr(project.spec.operation, "repair", {}) or {}
-    return [kind for kind, choice in said.items() if choice == "accept"]
+def accepted_kinds(found: Sequence[Finding], policy: Policy) -> frozenset[str]:
+    """The kinds of irregular input whose rules the owner has accepted, in all columns that they are found in."""
+    refused = {one.kind for one in found if choice_of(policy, one) != "accept"}
+    return frozenset(one.kind for one in found) - refused
+
+
+def _labelled_rows(connection: Connection, project: Project, watched: Watched) -> int | None:
+    """Labelled answers of a version, where the spec wants a challenger once there are many."""
+    if "staleness" not in project.spec.operation.retrain.on:
+        return None
+    return sum(one.summary.counts.known for one in kept_windows(connection, watched.shape))
 
 
 def news(project: Project, now: datetime) -> list[Finding]:
@@ -134,10 +160,13 @@ def _waiting(one: Decided) -> Finding:
 
 def moves(project: Project) -> list[AuditEntry]:
     """When another version became champion, the first one left out; the oldest first."""
-    if not project.registry.database.exists:
-        return []
-    made = [one for one in project.registry.audit() if "champion" in one.moved]
-    return [one for one in made if one.moved["champion"][0] is not None]
+    return [one for one in champions(project) if one.moved["champion"][0] is not None]
+
+
+def champions(project: Project) -> list[AuditEntry]:
+    """When versions became champion, the oldest first."""
+    audit = project.registry.audit() if project.registry.database.exists else []
+    return [one for one in audit if "champion" in one.moved]
 
 
 def _changed(entry: AuditEntry) -> Finding:

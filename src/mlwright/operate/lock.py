@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from mlwright.core import MlwrightError
-from mlwright.monitoring.store import MonitorStore
+from mlwright.monitoring.store import DatabaseGone, MonitorStore
 from mlwright.registry.pointers import shelf_name
 
 #: The first of the two numbers of our locks in PostgreSQL.
@@ -63,6 +63,7 @@ class OperatorLock:
     def __init__(self, store: MonitorStore, model: str) -> None:
         self._store, self._model = store, model
         self._connection: Connection | None = None
+        self._backend = 0
         self._descriptor: int | None = None
 
     @contextmanager
@@ -73,6 +74,8 @@ class OperatorLock:
         ------
         OperatedAlready
             If another process does.
+        DatabaseGone
+            If the database cannot be reached.
         """
         begun = time.monotonic()
         while not self._take():
@@ -97,22 +100,27 @@ class OperatorLock:
         Raises
         ------
         LockLost
-            If it cannot be had at present.
+            If it cannot be had at present: the database is gone, or has not noticed yet that our connection is.
         OperatedAlready
             If another process has taken over.
         """
-        if self._connection is None:
+        if self._store.is_sqlite:
             return  # the operating system does not lose it
         try:
-            self._connection.execute(text("SELECT 1"))
+            if self._connection is not None:
+                self._connection.execute(text("SELECT 1"))
+                return
         except SQLAlchemyError:
             self._let_go()
-            try:
-                taken = self._take()
-            except SQLAlchemyError as error:
-                raise LockLost(self._store.shown) from error
-            if not taken:
-                raise OperatedAlready(self._model, self._store.shown) from None
+        try:
+            taken = self._take()
+            held_by_us = not taken and self._end_session(self._backend)
+        except (SQLAlchemyError, DatabaseGone) as error:
+            raise LockLost(self._store.shown) from error
+        if held_by_us:
+            raise LockLost(self._store.shown)
+        if not taken:
+            raise OperatedAlready(self._model, self._store.shown)
 
     def _take(self) -> bool:
         return self._take_file() if self._store.is_sqlite else self._take_advisory()
@@ -130,14 +138,35 @@ class OperatorLock:
 
     def _take_advisory(self) -> bool:
         # A connection of its own: its end is the end of the lock.
-        connection = self._store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        number = zlib.crc32(self._model.encode()) - 2**31
-        asked = text("SELECT pg_try_advisory_lock(:ours, :model)")
-        if not connection.execute(asked, {"ours": _LOCKS, "model": number}).scalar():
+        connection = self._store.connected()
+        try:
+            asked = text("SELECT pg_try_advisory_lock(:ours, :model), pg_backend_pid()")
+            held, backend = connection.execute(asked, {"ours": _LOCKS, "model": self._number}).one()
+        except SQLAlchemyError:
+            connection.close()
+            raise
+        if not held:
             connection.close()
             return False
-        self._connection = connection
+        self._connection, self._backend = connection, int(backend)
         return True
+
+    @property
+    def _number(self) -> int:
+        return zlib.crc32(self._model.encode()) - 2**31
+
+    def _end_session(self, backend: int) -> bool:
+        """End the session that held the lock for us, where the server still waits for it; whether it does."""
+        connection = self._store.connected()
+        try:
+            whose = text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid = :pid"
+                " AND classid = :ours AND objid = :model AND granted"
+            )
+            known = {"pid": backend, "ours": _LOCKS, "model": self._number % 2**32}
+            return connection.execute(whose, known).first() is not None
+        finally:
+            connection.close()
 
     def _let_go(self) -> None:
         if self._descriptor is not None:

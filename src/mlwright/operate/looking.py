@@ -25,6 +25,8 @@ from mlwright.registry import AuditEntry, Version
 
 #: So many windows are shown.
 _WINDOWS: Final = 120
+#: The windows of so many versions, the latest ones.
+_VERSIONS: Final = 20
 _ENTRIES: Final = 12
 
 
@@ -147,7 +149,11 @@ def look(project: Project, *, now: datetime) -> Look:
     def work(connection: Connection) -> dict[str, Any]:
         mine = None if champion is None else champion.package_version
         found = [] if mine is None else saved_findings(connection, project.model, version=mine)
-        every = saved_findings(connection, project.model, open_only=False)
+        every = [
+            finding
+            for name in dict.fromkeys(one.package_version for one in versions)
+            for finding in with_costs(saved_findings(connection, project.model, version=name, open_only=False))
+        ]
         return {
             "findings": with_costs(found),
             "earlier": [one for one in every if one.key not in {other.key for other in found} and one.pictures],
@@ -169,7 +175,7 @@ def look(project: Project, *, now: datetime) -> Look:
         alerts=tuple(known["alerts"]),
         silenced=tuple(known["silenced"]),
         waiting=known["waiting"],
-        periods=tuple(_periods(project, versions, measure)),
+        periods=tuple(_periods(project, versions[-_VERSIONS:], measure, now=now)),
         measure=measure,
         reference=None if watched is None or measure is None else _reference(watched, measure),
         played=tuple(_played(project, lifecycle)),
@@ -187,7 +193,9 @@ def _reference(watched: Watched, measure: LossMeasure) -> float | None:
     return -value if measure.metric == "value" else value
 
 
-def _periods(project: Project, versions: Sequence[Version], measure: LossMeasure | None) -> list[Period]:
+def _periods(
+    project: Project, versions: Sequence[Version], measure: LossMeasure | None, *, now: datetime
+) -> list[Period]:
     """The windows of all versions that answered, each as the version that answered most rows of it."""
     if measure is None:
         return []
@@ -196,15 +204,16 @@ def _periods(project: Project, versions: Sequence[Version], measure: LossMeasure
         if not (version.package / "manifest.json").is_file():
             continue
         watched = project.watched(version)
-        for start, period in _of_version(project, watched, measure).items():
+        for start, period in _of_version(project, watched, measure, now=now).items():
             if start not in best or period.rows > best[start].rows:
                 best[start] = period
     return [best[start] for start in sorted(best)[-_WINDOWS:]]
 
 
-def _of_version(project: Project, watched: Watched, measure: LossMeasure) -> dict[int, Period]:
+def _of_version(project: Project, watched: Watched, measure: LossMeasure, *, now: datetime) -> dict[int, Period]:
     length = project.spec.operation.window
-    windows = project.store.reading(lambda connection: kept_windows(connection, watched.shape))
+    first = now - (_WINDOWS + 1) * length
+    windows = project.store.reading(lambda connection: kept_windows(connection, watched.shape, start=first))
     rows: dict[int, int] = {}
     for window in windows:
         start = micros(window.start) // (length // timedelta(microseconds=1)) * (length // timedelta(microseconds=1))

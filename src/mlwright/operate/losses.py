@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from mlwright.data.dataset import FloatArray, IntArray
 from mlwright.data.summaries.packing import pack, unpack
+from mlwright.lifecycle import label_horizon
 from mlwright.models import Model
 from mlwright.models.score_counts import BINS, ScoreCounts
 from mlwright.monitoring import Finding, WindowShape
@@ -43,9 +44,6 @@ from mlwright.monitoring.score_cells import ScoreCells
 from mlwright.spec import Spec
 
 DETECTOR, KIND = "loss", "loss"
-#: Labels are waited for so many times as long as the spec says, and then this long.
-_DELAYS: Final = 3
-_LONGER: Final = timedelta(days=45)
 _OUTCOMES: Final = ("true_positive", "false_positive", "false_negative", "true_negative")
 
 
@@ -243,9 +241,17 @@ def first_watch(model: Model, measure: LossMeasure, spec: Spec) -> LossWatch | N
     )
 
 
-def label_horizon(spec: Spec) -> timedelta:
-    """For how long labels of a window are waited for."""
-    return _DELAYS * spec.operation.label_delay + _LONGER
+def tolerated(model: Model, measure: LossMeasure, spec: Spec) -> float | None:
+    """The mean loss above which the watch would say that it has risen; None where nothing is known to compare with."""
+    watch = first_watch(model, measure, spec)
+    return None if watch is None else watch.detector.limit
+
+
+def begun_anew(state: bytes, model: Model, spec: Spec) -> bytes:
+    """What is kept of a watch that begins anew: which labels were counted, and nothing of what they told."""
+    kept = _Kept.of_state(state)
+    first = first_watch(model, LossMeasure.of(spec, model), spec)
+    return _Kept(first or kept.watch, kept.counted, []).state()
 
 
 def judge_loss(
@@ -275,8 +281,10 @@ def judge_loss(
         kept = _Kept(first, _Counted(), [])
     else:
         kept = _Kept.of_state(held[1])
-    horizon = until - label_horizon(spec)
-    periods = in_periods(kept_windows(connection, shape, start=horizon, end=until), spec.operation.window)
+    horizon, size = until - label_horizon(spec), spec.operation.window // timedelta(microseconds=1)
+    # A window that is not over may have rows that are kept back once it is.
+    over = moment(micros(until) // size * size)
+    periods = in_periods(kept_windows(connection, shape, start=horizon, end=over), spec.operation.window)
     for start, counts in periods.items():
         new = kept.counted.news(start, counts)
         lost = losses_of(new, measure)
@@ -285,8 +293,7 @@ def judge_loss(
             kept.watch = kept.watch.update(lost.loss, of_window.weight)
             kept.starts.append(start)
     kept.counted.forget_before(micros(horizon))
-    size = spec.operation.window // timedelta(microseconds=1)
-    save_detector(connection, shape, DETECTOR, moment(micros(until) // size * size), kept.state())
+    save_detector(connection, shape, DETECTOR, over, kept.state())
     found = _finding(kept, periods, measure)
     findings = [] if found is None else [found]
     save_findings(connection, shape, findings, now=now)

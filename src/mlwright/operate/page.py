@@ -1,13 +1,14 @@
-"""The page of what happened: each finding with its picture, the windows day by day, the proof, what was decided."""
+"""The page of what happened: each finding with its picture, the windows over time, the proof, what was decided."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from mlwright._version import __version__
-from mlwright.alerts import cost_in_words, evidence_in_words, since_in_words
+from mlwright.alerts import cost_in_words, evidence_in_words, plain_number, since_in_words
 from mlwright.core import Interval
 from mlwright.monitoring import BeforeAfter, Finding
 from mlwright.operate.living import moves
@@ -18,9 +19,11 @@ from mlwright.reports.monitoring_charts import evidence_chart, quantiles_chart, 
 from mlwright.reports.templating import rendered
 from mlwright.reports.words import number
 
+_SINCE: Final = re.compile(r"Since about [^:]*?(?:\(between [^)]*\))?: ")
 _FEW: Final = 7
 _ALERTS: Final = 40
 _PAST: Final = 3
+_MONTH_DAYS: Final = 365.25 / 12
 
 
 class Headline(NamedTuple):
@@ -48,7 +51,21 @@ def headline(look: Look) -> Headline:
         return Headline("good", "Nothing that needs you", f"Worth knowing: {first.what}{more}", "")
     if not look.periods:
         return Headline("open", "Nothing to judge yet", "No window of answers is over.", "")
-    return Headline("good", "All is well", "Nothing was found that has moved or costs more than is tolerated.", "")
+    return Headline(
+        "good", "All is well", f"Nothing has moved or costs more than is tolerated.{_lately_done(look)}", ""
+    )
+
+
+def _lately_done(look: Look) -> str:
+    """What changed last, so that a reader who sees that all is well knows since when."""
+    moved = [one for one in look.audit if "champion" in one.moved and one.moved["champion"][0] is not None]
+    if not moved:
+        return ""
+    last = moved[-1]
+    before, after = last.moved["champion"]
+    verb = "went back to" if last.action == "rollback" else "promoted"
+    why = last.evidence.get("why", "asked for")
+    return f" The last change: on {last.at[:10]} {last.who} {verb} version {after} in place of version {before}; {why}."
 
 
 def with_names(sentence: str) -> Any:
@@ -91,7 +108,7 @@ def _view(look: Look, project: Project) -> Mapping[str, Any]:
         "operator": _operator(look),
         "story": _story(look, promoted),
         "timeline": _timeline(look, promoted),
-        "findings": [_finding(one, past, place) for place, (one, past) in enumerate(known)],
+        "findings": [_finding(one, past, place, look) for place, (one, past) in enumerate(known)],
         "proofs": [_proof(one, place) for place, one in enumerate(look.played)],
         "decisions": [
             {
@@ -165,7 +182,7 @@ def _operator(look: Look) -> dict[str, str]:
 def _story(look: Look, promoted: list[AuditEntry]) -> list[Any]:
     """What happened in the order of time: changes, decisions, promotions."""
     told = [
-        (one.since, one.what if one.cost is None else f"{one.what} Cost: {cost_in_words(one)}.")
+        (one.since, _undated(one.what) if one.cost is None else f"{_undated(one.what)} Cost: {_cost(one, look)}.")
         for one in (*look.earlier, *look.findings)
         if one.since is not None and one.kind in {"drift", "loss", "expected_loss"}
     ]
@@ -182,6 +199,12 @@ def _story(look: Look, promoted: list[AuditEntry]) -> list[Any]:
             (datetime.fromisoformat(entry.at), f"{verb}: version {after} answers instead of version {before}; {why}.")
         )
     return [with_names(f"{at.astimezone(UTC):%Y-%m-%d}: {what}") for at, what in sorted(told, key=lambda one: one[0])]
+
+
+def _undated(sentence: str) -> str:
+    """Without the date that the line begins with already."""
+    found = _SINCE.match(sentence)
+    return sentence if found is None else sentence[found.end() :]
 
 
 def _timeline(look: Look, promoted: list[AuditEntry]) -> str:
@@ -215,14 +238,28 @@ def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
     return {f"{name}_low": low, f"{name}_high": high}
 
 
-def _finding(finding: Finding, past: str, place: int) -> dict[str, Any]:
+def _cost(finding: Finding, look: Look) -> str:
+    """What it costs a row, and in a month if it is money and answers go on coming as they do."""
+    said, cost = cost_in_words(finding), finding.cost
+    if cost is None or look.measure is None or look.measure.metric != "value" or cost.high <= 0:
+        return said
+    lately = look.periods[-_FEW:]
+    days = sum((one.end - one.start) / timedelta(days=1) for one in lately)
+    if not days:
+        return said
+    rows = sum(one.rows for one in lately) / days * _MONTH_DAYS
+    low, high = (plain_number(end * rows) for end in (max(cost.low, 0.0), cost.high))
+    return f"{said}; about {low} to {high} {look.measure.unit.removesuffix(' a row')} a month"
+
+
+def _finding(finding: Finding, past: str, place: int, look: Look) -> dict[str, Any]:
     return {
         "what": with_names(finding.what),
         "level": finding.level,
         "past": past,
         "since": since_in_words(finding),
         "sure": _how_sure(finding),
-        "cost": cost_in_words(finding),
+        "cost": _cost(finding, look),
         "advice": with_names(finding.advice),
         "key": finding.key,
         "evidence": evidence_in_words(finding, most=60),

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from mlwright import alerts
 from mlwright.core import MlwrightError
+from mlwright.lifecycle import LabelledLog
 from mlwright.models import Model
 from mlwright.monitoring import WindowShape
+from mlwright.monitoring.anomalies import AnomalyReference
+from mlwright.monitoring.irregular.kept_back import KeptBack
+from mlwright.monitoring.kept import counted_shape
 from mlwright.monitoring.loss_reference import LossReference
 from mlwright.monitoring.store import PATIENCE_S, MonitorStore
+from mlwright.monitoring.tables import offsets
 from mlwright.operate import evidence, heartbeat
 from mlwright.predictions import LogNotFound, segments_folder
-from mlwright.registry import Registry, Version
+from mlwright.registry import Registry, RegistryNotFound, Version
 from mlwright.spec import Spec
 
 #: After the end of a window its last answers are still being sealed.
@@ -45,6 +50,8 @@ class Watched:
     version: Version
     model: Model
     shape: WindowShape
+    #: What its first rows were like, once they were looked at.
+    usual: AnomalyReference | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +77,15 @@ class Project:
     tested: dict[str, tuple[LossReference | None]] = field(default_factory=dict, repr=False)
     #: What was judged last: of which version, up to which part of the log and which hour.
     judged: tuple[str, int, int] | None = field(default=None, repr=False)
+    #: What was known at the last turn of the lifecycle: while it is the same there is nothing to decide or to prove.
+    turned: tuple[object, ...] | None = field(default=None, repr=False)
+    #: Which champion is watched, by the digest of its package.
+    reigns: str = field(default="", repr=False)
+    #: When old windows were last put together.
+    rolled: datetime | None = field(default=None, repr=False)
     _loaded: dict[str, Watched] = field(default_factory=dict, repr=False)
+    _labelled: LabelledLog | None = field(default=None, repr=False)
+    _kept_back: KeptBack | None = field(default=None, repr=False)
 
     @classmethod
     @contextmanager
@@ -79,10 +94,14 @@ class Project:
 
         Raises
         ------
-        DatabaseUnclear, DatabaseGone, DatabaseTooNew, DiskFull
+        DatabaseUnclear, DatabaseGone, DatabaseTooNew, DiskFull, RegistryUnreachable
             If the database cannot be used.
+        VersionsForgotten
+            If a version answers, and the database that says so is gone.
         """
         registry = Registry.of(spec)
+        with suppress(RegistryNotFound):  # there may be no version yet; but a database that was lost is not begun again
+            registry.versions()
         store = MonitorStore.open(spec.registry.url, folder=spec.folder, patience_s=patience_s)
         try:
             store.transaction(_make_tables)
@@ -117,6 +136,20 @@ class Project:
             raise LogNotFound(Path(self.log))
 
     @property
+    def labelled(self) -> LabelledLog:
+        """The labelled rows of the log; it remembers what it has seen of it."""
+        if self._labelled is None:
+            self._labelled = LabelledLog(self.log, masked=self.spec.predictions.mask, kept_back=self.kept_back)
+        return self._labelled
+
+    @property
+    def kept_back(self) -> KeptBack:
+        """The rows of the log that are kept back; it remembers what it has seen of them."""
+        if self._kept_back is None:
+            self._kept_back = KeptBack(self.log)
+        return self._kept_back
+
+    @property
     def sealed_after(self) -> timedelta:
         """How long after the end of an hour its last answers may still come."""
         return self.spec.predictions.rotate_every * _SEALING
@@ -143,7 +176,7 @@ class Project:
         held = self._loaded.get(version.digest)
         if held is None:
             model = Model.load(version.package)
-            shape = WindowShape.of(model, version=version.package_version, name=self.model)
+            shape = self._shape(model, version)
             held = Watched(version=version, model=model, shape=shape)
             while len(self._loaded) >= _MOST_MODELS:
                 self._loaded.pop(next(iter(self._loaded)))
@@ -151,10 +184,25 @@ class Project:
         held.version = version
         return held
 
-    def looked_after(self) -> list[Watched]:
-        """The versions whose answers are folded: the champion, and those beside and before it."""
+    def _shape(self, model: Model, version: Version) -> WindowShape:
+        """What windows of a version count: not what the log hides, but for ever what they counted at first."""
+        known = self.store.reading(lambda connection: counted_shape(connection, self.model, version.package_version))
+        if known is not None:
+            return known
+        shape = WindowShape.of(model, version=version.package_version, name=self.model)
+        shown = tuple(column for column in shape.columns if column.name not in self.spec.predictions.mask)
+        return replace(shape, columns=shown)
+
+    def looked_after(self, *, answering: Collection[str] = ()) -> list[Watched]:
+        """The versions whose answers are folded: the champion, those beside and before it, and others that answer."""
         names = {"champion", "challenger", "previous"}
-        return [self.watched(one) for one in self.versions() if names & set(one.aliases)]
+        wanted = (one for one in self.versions() if names & set(one.aliases) or one.package_version in answering)
+        return [self.watched(one) for one in wanted]
+
+
+def last_read(connection: Connection) -> int:
+    """Which was the last part of the log, or of the quarantine, that was taken note of."""
+    return connection.execute(select(func.max(offsets.c.seq))).scalar() or 0
 
 
 def _make_tables(connection: Connection) -> Any:

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from mlwright.alerts import AlertChange, Courier, post_digests, raise_alerts
 from mlwright.alerts.alert import Alert
-from mlwright.monitoring import OVERALL, Finding, WindowShape
-from mlwright.monitoring.folding import Folded, fold_log
+from mlwright.lifecycle import label_horizon
+from mlwright.monitoring import Finding, WindowShape
+from mlwright.monitoring.folding import SKIPPED, Folded, fold_log
 from mlwright.monitoring.kept import roll_up, saved_findings
 from mlwright.monitoring.tables import offsets
 from mlwright.operate.costs import with_costs
+from mlwright.operate.inputs import recount, slices_of_spec
 from mlwright.operate.judging import judge
-from mlwright.operate.living import news
-from mlwright.operate.losses import label_horizon
-from mlwright.operate.project import NobodyAnswers, Project
+from mlwright.operate.living import champions, news
+from mlwright.operate.project import NobodyAnswers, Project, last_read
+from mlwright.operate.reign import watch_anew
 from mlwright.predictions import seal_segments
-from mlwright.spec import Expression, Spec
+from mlwright.spec import Spec
 
 #: Hours become days, and days months, once they are so old.
 _HOUR, _DAY, _DAYS_AFTER, _MONTHS_AFTER = timedelta(hours=1), timedelta(days=1), timedelta(days=3), timedelta(days=400)
@@ -36,11 +38,22 @@ def fold(project: Project, now: datetime) -> list[str]:
     project.raise_if_no_log()
     if project.segments is not None and project.segments.is_dir():
         seal_segments(project.segments, project.log)
-    shapes = {one.shape.version: one.shape for one in project.looked_after()}
-    done = fold_log(project.store, project.log, shapes, until=now, slices=_slices(project))
-    for shape in shapes.values():
-        project.store.transaction(lambda connection, shape=shape: _rolled(connection, shape, project.spec, now))  # type: ignore[misc]
+    answering = project.store.reading(waiting_versions)
+    shapes = {one.shape.version: one.shape for one in project.looked_after(answering=answering)}
+    slices = slices_of_spec(project.spec)
+    done = fold_log(project.store, project.log, shapes, until=now, slices=slices, kept_back=project.kept_back)
+    recount(project, shapes)
+    if project.rolled is None or now - project.rolled >= _HOUR or now < project.rolled:
+        for shape in shapes.values():
+            project.store.transaction(lambda connection, shape=shape: _rolled(connection, shape, project.spec, now))  # type: ignore[misc]
+        project.rolled = now
     return _folded_in_words(done)
+
+
+def waiting_versions(connection: Connection) -> set[str]:
+    """The versions of which answers were read that could not be counted, since their package was not known."""
+    parts = connection.execute(select(offsets.c.part).where(offsets.c.part.startswith(SKIPPED))).scalars()
+    return {part.split(":", 2)[1] for part in parts}
 
 
 def _rolled(connection: Connection, shape: WindowShape, spec: Spec, now: datetime) -> int:
@@ -49,12 +62,6 @@ def _rolled(connection: Connection, shape: WindowShape, spec: Spec, now: datetim
     whole_days = not spec.operation.window % _DAY
     fewer = roll_up(connection, shape, before=now - _DAYS_AFTER if whole_days else counted, grain="day")
     return fewer + roll_up(connection, shape, before=min(counted, now - _MONTHS_AFTER), grain="month")
-
-
-def _slices(project: Project) -> dict[str, Expression]:
-    """The slices that requirements name."""
-    said = {one.on: one.condition for one in project.spec.requirements}
-    return {name: condition for name, condition in said.items() if condition is not None and name != OVERALL}
 
 
 def _folded_in_words(done: Folded) -> list[str]:
@@ -89,11 +96,6 @@ def judged(project: Project, now: datetime) -> list[str]:
     return told
 
 
-def last_read(connection: Connection) -> int:
-    """Which was the last part of the log that was read."""
-    return connection.execute(select(func.max(offsets.c.seq))).scalar() or 0
-
-
 def open_findings(connection: Connection, project: Project, version: str | None) -> list[Finding]:
     """What is found at present about the version that answers."""
     return [] if version is None else with_costs(saved_findings(connection, project.model, version=version))
@@ -109,6 +111,9 @@ def alerted(project: Project, now: datetime, *, escalate: bool = True) -> list[s
     """
     champion = next((one for one in project.versions() if "champion" in one.aliases), None)
     version = None if champion is None else champion.package_version
+    if champion is not None and project.reigns != champion.digest:
+        watch_anew(project, project.watched(champion), champions(project), now=now)
+        project.reigns = champion.digest
     told = news(project, now)
 
     def work(connection: Connection) -> list[AlertChange]:

@@ -71,7 +71,7 @@ def quantiles_chart(values: Sequence[dict[str, Any]], *, title: str, name: str) 
     y = alt.Y("when:N", sort=["before", "after"], title=None)
     colour = alt.condition("datum.when == 'after'", alt.value(_SECOND), alt.value(_ACCENT))
     base = alt.Chart(data)
-    x = alt.X("low:Q", scale=scale, title=title)
+    x = alt.X("low:Q", scale=scale, title=title, axis=alt.Axis(tickCount=5, labelOverlap=True))
     outer = base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q", y=y, color=colour)
     inner = base.mark_rule(strokeWidth=10, opacity=0.6).encode(
         x=alt.X("lower:Q", scale=scale), x2="upper:Q", y=y, color=colour
@@ -123,7 +123,12 @@ def evidence_chart(points: Sequence[dict[str, Any]], *, needed: float, name: str
     top = max([ceiling, *(one["evidence"] for one in shown)])
     scale = alt.Scale(type="log", domain=[min([0.5, *(one["evidence"] for one in shown)]), top])
     y = alt.Y("evidence:Q", scale=scale, title="evidence (E value)", axis=alt.Axis(tickCount=4, format="~s"))
-    x = alt.X("rows:Q", title="labelled rows that both answered")
+    x = alt.X(
+        "rows:Q",
+        title="labelled rows that both answered",
+        scale=alt.Scale(domainMin=0),
+        axis=alt.Axis(tickCount=4, labelOverlap=True),
+    )
     line = alt.Chart(_data(shown)).mark_line(
         color=_ACCENT, strokeWidth=2, point={"color": _ACCENT, "size": 30}, interpolate="linear"
     )

@@ -3,6 +3,7 @@
 ```
 <log>/quarantine/held/<entry>.parquet       rows as they came, and in the file's metadata why
 <log>/quarantine/replayed/<entry>.parquet   the same rows, repaired and answered
+<log>/quarantine/left_out/<entry>.parquet   which of the rows are repetitions that a rule does not count again
 <log>/quarantine/repaired/<entry>.parquet   what rows were before an accepted rule changed them as they came in
 ```
 
@@ -34,7 +35,8 @@ from mlwright.predictions.erasures import Erasures
 from mlwright.predictions.store import Store
 
 FORMAT_VERSION = 1
-_HELD, _REPLAYED, _REPAIRED = "quarantine/held", "quarantine/replayed", "quarantine/repaired"
+HELD, REPLAYED, LEFT_OUT = "quarantine/held", "quarantine/replayed", "quarantine/left_out"
+_REPAIRED = "quarantine/repaired"
 _METADATA = b"mlwright.quarantine"
 _STRUCTURES = ("input", "output")
 
@@ -127,11 +129,11 @@ class Quarantine:
             Where in the stream the batch was, such as the window's start: the same whenever this batch is treated again,
             another one for each other batch.
         """
-        kept, done = [], set(self._names(_REPLAYED))
+        kept, done = [], set(self._names(REPLAYED))
         for held in treated.held:
             entry = _entry(held.batch, held.reasons, source, version, now)
             if entry.id not in done:
-                self._write(_HELD, entry, held.batch.rows)
+                self._write(HELD, entry, held.batch.rows)
             kept.append(entry)
         for one in treated.repaired:
             rows = one.before.num_rows
@@ -144,11 +146,11 @@ class Quarantine:
 
     def held(self) -> list[Entry]:
         """What waits for a decision, the oldest first."""
-        return self._entries(_HELD, without=set(self._names(_REPLAYED)))
+        return self._entries(HELD, without=set(self._names(REPLAYED)))
 
     def replayed(self) -> list[Entry]:
         """What went on, the oldest first; whoever folds rows into windows takes each entry once, by its id."""
-        return self._entries(_REPLAYED)
+        return self._entries(REPLAYED)
 
     def repaired(self) -> list[Entry]:
         """What accepted rules changed as rows came in."""
@@ -159,8 +161,12 @@ class Quarantine:
 
         Rows that a person asked to be forgotten are not among them.
         """
-        folder = _REPLAYED if entry.id in self._names(_REPLAYED) else _HELD
+        folder = REPLAYED if entry.id in self._names(REPLAYED) else HELD
         return self._left(self._store.table(f"{folder}/{entry.id}.parquet"))
+
+    def rows_of_replayed(self, name: str) -> pa.Table:
+        """The rows of an entry that went on, by its id."""
+        return self._left(self._store.table(f"{REPLAYED}/{name}.parquet"))
 
     def rows_before(self, entry: Entry) -> pa.Table:
         """What the rows of an entry of `repaired` were before."""
@@ -193,8 +199,8 @@ class Quarantine:
             Rules that a person gives for this replay: each takes the place of the rule for the same columns, accepted.
         """
         went, waiting, rows = [], [], 0
-        for name in set(self._names(_HELD)) & set(self._names(_REPLAYED)):
-            self._store.delete(f"{_HELD}/{name}.parquet")  # a replay was killed between its two steps
+        for name in set(self._names(HELD)) & set(self._names(REPLAYED)):
+            self._store.delete(f"{HELD}/{name}.parquet")  # a replay was killed between its two steps
         for entry in self.held():
             if only is not None and entry.id not in only:
                 continue
@@ -205,14 +211,25 @@ class Quarantine:
                 continue
             entry = given
             table = self._repaired(entry, schema, answer)
-            self._write(_REPLAYED, entry, table)
-            self._store.delete(f"{_HELD}/{entry.id}.parquet")
+            if table.num_rows < entry.rows:
+                self._write(LEFT_OUT, entry, self._without(entry, table))
+            self._write(REPLAYED, entry, table)
+            self._store.delete(f"{HELD}/{entry.id}.parquet")
             went.append(entry)
             rows += table.num_rows
         return Replayed(entries=tuple(went), rows=rows, waiting=tuple(waiting))
 
+    def _without(self, entry: Entry, table: pa.Table) -> pa.Table:
+        """The rows of an entry, as they came, that its rules left out."""
+        rows = self._left(self._store.table(f"{HELD}/{entry.id}.parquet"))
+        if "id" not in rows.column_names:
+            return rows.slice(0, 0)
+        going = set(zip(table.column("id").to_pylist(), table.column("time").to_pylist(), strict=True))
+        both = zip(rows.column("id").to_pylist(), rows.column("time").to_pylist(), strict=True)
+        return rows.filter(pa.array([one not in going for one in both]))
+
     def _repaired(self, entry: Entry, schema: Schema, answer: Answer | None) -> pa.Table:
-        rows = self._left(self._store.table(f"{_HELD}/{entry.id}.parquet"))
+        rows = self._left(self._store.table(f"{HELD}/{entry.id}.parquet"))
         made = Batch.of_window(rows, schema) if entry.form == "window" else Batch.of_rows(rows, schema)
         made = repair_held(made, entry.reasons)
         table = made.rows
@@ -228,7 +245,7 @@ class Quarantine:
     def forget(self) -> int:
         """Take the rows out for good that a person asked to be forgotten; returns how many there were."""
         gone = 0
-        for folder in (_HELD, _REPLAYED, _REPAIRED):
+        for folder in (HELD, REPLAYED, LEFT_OUT, _REPAIRED):
             for name in self._names(folder):
                 path = f"{folder}/{name}.parquet"
                 table = self._store.table(path)
@@ -242,7 +259,7 @@ class Quarantine:
         """Remove entries from before a moment, as the retention of the log demands; returns how many."""
         old = [
             f"{folder}/{entry.id}.parquet"
-            for folder in (_HELD, _REPLAYED, _REPAIRED)
+            for folder in (HELD, REPLAYED, LEFT_OUT, _REPAIRED)
             for entry in self._entries(folder)
             if entry.when < before
         ]

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from mlwright.monitoring.findings import Finding
 from mlwright.monitoring.irregular.batch import Batch
 from mlwright.monitoring.irregular.irregularity import BoolArray, Irregularity
 from mlwright.monitoring.irregular.repairs import DropRepeated
@@ -19,7 +20,7 @@ Choice: TypeAlias = Literal["recommend", "accept", "ignore"]
 Policy: TypeAlias = Mapping[str, Choice | Mapping[str, Choice]]
 
 
-def choice_of(policy: Policy, found: Irregularity) -> Choice:
+def choice_of(policy: Policy, found: Irregularity | Finding) -> Choice:
     """What the owner decided about a fault; of several columns all must be decided alike, or the rule is only recommended.
 
     Examples
