@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from benchmarks.feasibility.cases import Against, Case, cases_of
 from benchmarks.feasibility.curves import ensure, known_curves
 from benchmarks.feasibility.tasks import Task, missing_packages, tasks
 from benchmarks.feasibility.truth import CACHE, known_truth
+from benchmarks.figures import Figure
 
 from mlwright.feasibility import load_learnt
 from mlwright.feasibility.forecast import SUREST
@@ -41,20 +42,6 @@ SHIFTS = (0.1, 0.2, 0.3)
 FEASIBLE, INFEASIBLE = 0.9, 0.1
 #: Training rows from which a table counts as large: those that the targets were set on had so many.
 LARGE = 2000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """One line: what was asked, what was reached, and whether that is enough (None where nothing was asked)."""
-
-    goal: str
-    target: str
-    reached: str
-    good: bool | None = None
-
-    def line(self) -> str:
-        mark = {True: "ok", False: "MISSED", None: ""}[self.good]
-        return f"{self.goal:62} {self.target:24} {self.reached:44} {mark}"
 
 
 def probability(case: Case, quantiles: np.ndarray, log_error: float) -> float:

@@ -1,6 +1,6 @@
 """How often does a drift alarm cry wolf, and how soon does it find a real drift? Beside rules that are in common use.
 
-    python benchmarks/monitoring/alarms.py [--quick] [--only quiet wobble runs shift labels] [--seed 11] [--no-peers]
+    python -m benchmarks.monitoring.alarms [--quick] [--only quiet wobble runs shift labels] [--seed 101] [--no-peers]
 
 Made data: 5,000 rows a day, 20 numbers (normal, lognormal, uniform, whole) and 10 categories of 2 to 50 levels; the
 reference is the first 10 days. A rule sees one day at a time and names columns.
@@ -12,18 +12,20 @@ reference is the first 10 days. A rule sees one day at a time and names columns.
 
 The rules of others are restated in a few lines each: two-sample KS and chi-square tests, as they are and with
 Bonferroni's correction (the default of alibi-detect), the stability index above 0.1, NannyML's three standard deviations
-of the distances of the reference's own days, and its same rule for accuracy.
+of the distances of the reference's own days, and its same rule for accuracy. The detector was made with seed 11.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
+from benchmarks.figures import Figure
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
@@ -68,7 +70,7 @@ class Ours:
     """Location and spread of each number on a grid of the reference, the share of each level of each category."""
 
     def __init__(self, tolerance: float = 0.0) -> None:
-        self.name = "mlwright, P(ever) <= 1 %" + (f", tolerance {tolerance} sd" if tolerance else "")
+        self.name = OURS + (f", tolerance {tolerance} sd" if tolerance else "")
         self.tolerance = tolerance
 
     def scores(self, day: Day) -> tuple[Floats, Floats]:
@@ -185,7 +187,11 @@ def fitted(rules: list[Rule], rng: np.random.Generator, wobble: float) -> list[R
     return rules
 
 
-def quiet(rules: list[Rule], days: int, *, wobble: float, seed: int) -> None:
+# ------------------------------------------------------------------------------------------------------- measurements
+
+
+def quiet_alarms(rules: list[Rule], days: int, *, wobble: float, seed: int) -> dict[str, int]:
+    """Days with any alarm, by rule."""
     rng = np.random.default_rng(seed)
     fitted(rules, rng, wobble)
     alarms = {rule.name: 0 for rule in rules}
@@ -193,109 +199,217 @@ def quiet(rules: list[Rule], days: int, *, wobble: float, seed: int) -> None:
         day = a_day(rng, wobble=wobble)
         for rule in rules:
             alarms[rule.name] += bool(rule.columns(day).any())
-    what = f"days with any alarm of {days} " + (f"with day effects of {wobble} sd" if wobble else "quiet days")
-    for name, count in alarms.items():
-        show(what, name, str(count), "0" if name.startswith("mlwright") else "")
+    return alarms
 
 
-def whole_runs(runs: int, days: int, *, seed: int) -> None:
-    for wobble in (0.0, 0.03):
-        wrong = 0
-        for run in range(runs // 2):
-            rng = np.random.default_rng([seed, run, int(wobble * 100)])
-            (ours,) = fitted([Ours()], rng, wobble)
-            wrong += any(bool(ours.columns(a_day(rng, wobble=wobble)).any()) for _ in range(days))
-        what = f"runs of {days} days with any alarm of {runs // 2}" + (f", day effects {wobble} sd" if wobble else "")
-        show(what, Ours().name, str(wrong), "<= 1 % of all runs")
+def wrong_runs(runs: int, days: int, *, wobble: float, seed: int) -> int:
+    """How many runs had any alarm, each with a reference of its own."""
+    wrong = 0
+    for run in range(runs):
+        rng = np.random.default_rng([seed, run, int(wobble * 100)])
+        (ours,) = fitted([Ours()], rng, wobble)
+        wrong += any(bool(ours.columns(a_day(rng, wobble=wobble)).any()) for _ in range(days))
+    return wrong
 
 
-def shifted(rules: list[Rule], runs: int, *, seed: int, last: int = 20) -> None:
-    for shift, target in ((0.1, "2 days"), (0.05, "7 days"), (0.2, "")):
-        for rule in rules:
-            delay, wrong = [], 0
-            for run in range(runs):
-                rng = np.random.default_rng([seed, run])
-                if run % 5 == 0:
-                    fitted([rule], rng, 0.0)
-                rule.restart()
-                for _ in range(30 if isinstance(rule, Ours) else 0):
-                    rule.columns(a_day(rng))
-                named = np.zeros(COLUMNS, dtype=bool)
-                days = 0
-                while days < last and not named[:2].all():
-                    named |= rule.columns(a_day(rng, shift=shift))
-                    days += 1
-                delay.append(float(days) if named[:2].all() else np.inf)
-                wrong += int(named[2:].sum())
-            text = f"median {np.median(delay):.1f} days, worst {max(delay):.0f}; {wrong / runs:.2f} wrong columns a run"
-            show(
-                f"+{shift} sd in 2 of 30 columns: both named", rule.name, text, target if "P(ever)" in rule.name else ""
-            )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delays:
+    """Windows until something was found, one per run (infinite: never), and how many columns were named wrongly."""
+
+    windows: Sequence[float]
+    wrong: int = 0
+
+    @property
+    def found(self) -> int:
+        return int(np.isfinite(self.windows).sum())
+
+    def within(self, limit: float) -> float:
+        """Share of the runs."""
+        return float(np.mean(np.asarray(self.windows) <= limit))
+
+    def words(self, limit: float) -> str:
+        median, worst = float(np.median(self.windows)), max(self.windows)
+        missed = "" if self.found == len(self.windows) else f"; found in {self.found} of {len(self.windows)}"
+        worst_of = f", worst {worst:.0f}" if np.isfinite(worst) else ""
+        middle = f"median {median:g}" if np.isfinite(median) else "mostly never"
+        return f"{middle}{worst_of}, {self.within(limit):.0%} within {limit:g}{missed}"
+
+    def numbers(self) -> dict[str, Any]:
+        return {"windows": [one if np.isfinite(one) else None for one in self.windows], "wrong": self.wrong}
 
 
-def labels(runs: int, quiet_days: int, *, seed: int) -> None:
-    effects = np.random.default_rng(7).normal(size=10) / 2
+def shift_delays(rule: Rule, runs: int, *, shift: float, seed: int, last: int = 20) -> Delays:
+    """Days until both columns that moved were named; a rule that does not remember gets no quiet days before."""
+    delay, wrong = [], 0
+    for run in range(runs):
+        rng = np.random.default_rng([seed, run])
+        if run % 5 == 0:
+            fitted([rule], rng, 0.0)
+        rule.restart()
+        named = np.zeros(COLUMNS, dtype=bool)
+        for _ in range(30 if isinstance(rule, Ours) else 0):
+            named |= rule.columns(a_day(rng))
+        wrong += int(named.sum())
+        named[:], days = False, 0
+        while days < last and not named[:2].all():
+            named |= rule.columns(a_day(rng, shift=shift))
+            days += 1
+        delay.append(float(days) if named[:2].all() else np.inf)
+        wrong += int(named[2:].sum())
+    return Delays(windows=delay, wrong=wrong)
 
-    def wrong_of_a_day(rng: np.random.Generator, flipped: float = 0.0, rows: int = ROWS) -> NDArray[np.bool_]:
-        p = 1 / (1 + np.exp(-effects @ rng.standard_normal((10, rows))))
-        truth = (rng.random(rows) < p) ^ (rng.random(rows) < flipped)
+
+Look = Callable[[NDArray[np.bool_]], bool]
+"""Gets right or wrong of a day's rows, and says whether there is an alarm."""
+
+
+class Labels:
+    """Days of a model whose truth is known: an error of about 32 %, and labels that may be flipped."""
+
+    def __init__(self, seed: int, draw: int = 0) -> None:
+        self.seed = seed
+        self.effects = np.random.default_rng(7).normal(size=10) / 2
+        rng = np.random.default_rng([seed, draw])
+        self.reference = np.array([self.wrong_of_a_day(rng) for _ in range(REFERENCE_DAYS)])
+
+    def wrong_of_a_day(self, rng: np.random.Generator, flipped: float = 0.0) -> NDArray[np.bool_]:
+        p = 1 / (1 + np.exp(-self.effects @ rng.standard_normal((10, ROWS))))
+        truth = (rng.random(ROWS) < p) ^ (rng.random(ROWS) < flipped)
         return np.asarray((p > 0.5) != truth)
 
-    rng = np.random.default_rng(seed)
-    reference = np.array([wrong_of_a_day(rng) for _ in range(REFERENCE_DAYS)])
-    mean = float(reference.mean())
-    print(f"error of the model on the reference: {mean:.3f}")
-    accuracy = 1 - reference.mean(axis=1)
-    low, high = accuracy.mean() - 3 * accuracy.std(), accuracy.mean() + 3 * accuracy.std()
+    def ours(self, tolerance: float) -> Look:
+        mean = float(self.reference.mean())
+        detector = RiskDetector.start(mean=mean, rows=self.reference.size, tolerance=tolerance)
 
-    def ours(tolerance: float) -> Callable[[], Callable[[NDArray[np.bool_]], bool]]:
-        def fresh() -> Callable[[NDArray[np.bool_]], bool]:
-            detector = RiskDetector.start(mean=mean, rows=reference.size, tolerance=tolerance)
+        def look(wrong: NDArray[np.bool_]) -> bool:
+            nonlocal detector
+            detector = detector.update_counts(len(wrong), int(wrong.sum()))
+            return detector.risen
 
-            def look(wrong: NDArray[np.bool_]) -> bool:
-                nonlocal detector
-                detector = detector.update_counts(len(wrong), int(wrong.sum()))
-                return detector.risen
+        return look
 
-            return look
-
-        return fresh
-
-    def nanny() -> Callable[[NDArray[np.bool_]], bool]:
+    def nanny(self) -> Look:
+        accuracy = 1 - self.reference.mean(axis=1)
+        low, high = accuracy.mean() - 3 * accuracy.std(), accuracy.mean() + 3 * accuracy.std()
         return lambda wrong: not low <= 1 - wrong.mean() <= high
 
-    rules = {
-        "mlwright, P(ever) <= 1 %": ours(0.0),
-        "mlwright, tolerance 0.5 point": ours(0.005),
-        "NannyML's rule": nanny,
-    }
-    for name, fresh in rules.items():
-        rng = np.random.default_rng(seed + 1)
-        look = fresh()
-        false = sum(look(wrong_of_a_day(rng)) for _ in range(quiet_days))
-        show(f"labels: alarm days of {quiet_days} quiet days", name, str(false), "0" if "P(" in name else "")
-        for flipped, target in ((0.1, "<= 1.5 days"), (0.02, "")):
-            delays = [
-                first_alarm(fresh(), wrong_of_a_day, flipped, np.random.default_rng([seed, run])) for run in range(runs)
-            ]
-            found = np.isfinite(delays).sum()
-            text = f"median {np.median(delays):.1f} days, mean of found {np.mean([d for d in delays if np.isfinite(d)] or [np.nan]):.2f}; found {found} of {runs}"
-            show(f"labels: {flipped:.0%} flipped", name, text, target if "P(" in name else "")
+    def rules(self) -> dict[str, Callable[[], Look]]:
+        tolerant = "mlwright, tolerance 0.5 point"
+        return {OURS: partial(self.ours, 0.0), tolerant: partial(self.ours, 0.005), "NannyML's rule": self.nanny}
+
+    def false_alarms(self, fresh: Callable[[], Look], days: int) -> int:
+        rng, look = np.random.default_rng(self.seed + 1), fresh()
+        return sum(look(self.wrong_of_a_day(rng)) for _ in range(days))
+
+    def delay(self, look: Look, flipped: float, run: int) -> float:
+        """Days from the flip on."""
+        rng = np.random.default_rng([self.seed, 1000 + run])
+        for _ in range(5):
+            look(self.wrong_of_a_day(rng))
+        return next((float(day) for day in range(1, 31) if look(self.wrong_of_a_day(rng, flipped))), np.inf)
 
 
-def first_alarm(
-    look: Callable[[NDArray[np.bool_]], bool],
-    draw: Callable[[np.random.Generator, float], NDArray[np.bool_]],
-    flipped: float,
-    rng: np.random.Generator,
-) -> float:
-    for _ in range(5):
-        look(draw(rng, 0.0))
-    return next((float(day) for day in range(1, 31) if look(draw(rng, flipped))), np.inf)
+def label_delays(rule: str, runs: int, *, flipped: float, seed: int) -> Delays:
+    """Days until flipped labels were found; every fifth run has a reference of its own, since its luck lasts."""
+    found = []
+    for run in range(runs):
+        if run % 5 == 0:
+            days = Labels(seed, 1 + run)
+        found.append(days.delay(days.rules()[rule](), flipped, run))
+    return Delays(windows=found)
 
 
-def show(what: str, rule: str, found: str, target: str) -> None:
-    print(f"{what:52} {rule:42} {found:62} {'target ' + target if target else ''}".rstrip(), flush=True)
+# ------------------------------------------------------------------------------------------------------------- figures
+
+OURS = "mlwright, P(ever) <= 1 %"
+PARTS = ("quiet", "wobble", "runs", "shift", "labels")
+
+
+def figures(
+    *, seed: int = 101, part: int = 1, runs: int = 100, peers: bool = True, only: Sequence[str] = PARTS
+) -> Iterator[Figure]:
+    """All of it, on days and runs divided by `part`; one after another, since some take minutes."""
+    if "quiet" in only:
+        yield _of_quiet(1000 // part, 0.0, seed, peers)
+    if "wobble" in only:
+        yield _of_quiet(250 // part, 0.03, seed, peers)
+    if "runs" in only:
+        half = max(1, runs // part // 2)
+        wrong = [wrong_runs(half, 300 // part, wobble=wobble, seed=seed) for wobble in (0.0, 0.03)]
+        yield Figure(
+            goal=f"{2 * half} runs of {300 // part} quiet days, half with day effects: with any alarm",
+            target="<= 1 of 100",
+            reached=f"{sum(wrong)}",
+            good=sum(wrong) <= max(1.0, 2 * half / 100),
+            numbers={"quiet": wrong[0], "day_effects": wrong[1], "runs": 2 * half},
+        )
+    if "shift" in only:
+        for shift, days in ((0.1, 2), (0.05, 7), (0.2, None)):
+            yield _of_shift(shift, days, max(5, 40 // part), seed, peers)
+    if "labels" in only:
+        yield from _of_labels(seed, 200 // part, max(10, 200 // part), peers)
+
+
+def _of_quiet(days: int, wobble: float, seed: int, peers: bool) -> Figure:
+    found = quiet_alarms(list(chosen(peers)), days, wobble=wobble, seed=seed)
+    ours = found.pop(OURS)
+    return Figure(
+        goal=f"{days} quiet days" + (f" with day effects of {wobble} sd" if wobble else "") + ": with any alarm",
+        target="0",
+        reached=str(ours),
+        good=ours == 0,
+        beside=listed({name: str(count) for name, count in found.items()}),
+        numbers={OURS: ours, **found},
+    )
+
+
+def _of_shift(shift: float, target: int | None, runs: int, seed: int, peers: bool) -> Figure:
+    limit = target or 1
+    found = {rule.name: shift_delays(rule, runs, shift=shift, seed=seed) for rule in chosen(peers)}
+
+    def words(delays: Delays) -> str:
+        return f"{delays.words(limit)}; {delays.wrong / runs:.2g} wrong columns"
+
+    ours = found.pop(OURS)
+    return Figure(
+        goal=f"+{shift} sd in 2 of 30 columns: days until both are named",
+        target=f"all within {target}, none wrong" if target else "",
+        reached=words(ours),
+        good=ours.within(limit) == 1 and ours.wrong == 0 if target else None,
+        beside=listed({name: words(delays) for name, delays in found.items()}),
+        numbers={OURS: ours.numbers(), **{name: delays.numbers() for name, delays in found.items()}},
+    )
+
+
+def _of_labels(seed: int, quiet_days: int, runs: int, peers: bool) -> Iterator[Figure]:
+    days = Labels(seed)
+    rules = {name: fresh for name, fresh in days.rules().items() if peers or name.startswith("mlwright")}
+    false = {name: days.false_alarms(fresh, quiet_days) for name, fresh in rules.items()}
+    ours = false.pop(OURS)
+    yield Figure(
+        goal=f"labels, {quiet_days} quiet days: with an alarm",
+        target="0",
+        reached=str(ours),
+        good=ours == 0,
+        beside=listed({name: str(count) for name, count in false.items()}),
+        numbers={OURS: ours, **false},
+    )
+    for flipped, target in ((0.1, 1.5), (0.02, None)):
+        found = {name: label_delays(name, runs, flipped=flipped, seed=seed) for name in rules}
+        mine = found.pop(OURS)
+        mean = float(np.mean(mine.windows))
+        yield Figure(
+            goal=f"{flipped:.0%} of labels flipped: days until it is found",
+            target=f"mean <= {target:g}" if target else "",
+            reached=(f"mean {mean:.2f}, " if np.isfinite(mean) else "") + mine.words(1 if target else 7),
+            good=mean <= target if target else None,
+            beside=listed({name: delays.words(1 if target else 7) for name, delays in found.items()}),
+            numbers={OURS: mine.numbers(), **{name: delays.numbers() for name, delays in found.items()}},
+        )
+
+
+def listed(found: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {words}" for name, words in found.items())
 
 
 def chosen(peers: bool) -> Iterator[Rule]:
@@ -308,26 +422,17 @@ def chosen(peers: bool) -> Iterator[Rule]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the days and runs")
-    parser.add_argument("--only", nargs="*", default=["quiet", "wobble", "runs", "shift", "labels"])
-    parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--runs", type=int, help="how many runs of 300 days, if not 100")
+    parser.add_argument("--only", nargs="*", default=PARTS, choices=PARTS)
+    parser.add_argument("--seed", type=int, default=101)
+    parser.add_argument("--runs", type=int, default=100, help="of 300 days")
     parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args()
-    part, seed = 10 if options.quick else 1, options.seed
-    for what in options.only:
-        start = time.process_time()
-        rules = list(chosen(not options.no_peers))
-        if what == "quiet":
-            quiet(rules, 1000 // part, wobble=0.0, seed=seed)
-        elif what == "wobble":
-            quiet(rules, 250 // part, wobble=0.03, seed=seed)
-        elif what == "runs":
-            whole_runs(options.runs or 100 // part, 300 // part, seed=seed)
-        elif what == "shift":
-            shifted(rules, 20 // min(part, 4), seed=seed)
-        else:
-            labels(40 // min(part, 4), 200 // part, seed=seed)
-        print(f"  ({what}: {time.process_time() - start:.0f} s of processor time)\n", flush=True)
+    part, begun = 10 if options.quick else 1, time.process_time()
+    for figure in figures(
+        seed=options.seed, part=part, runs=options.runs, peers=not options.no_peers, only=options.only
+    ):
+        print(figure.line(), flush=True)
+    print(f"{time.process_time() - begun:.0f} s of processor time")
 
 
 if __name__ == "__main__":

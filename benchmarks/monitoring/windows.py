@@ -1,13 +1,12 @@
 """What a window costs: rows a second, memory over any number of rows, bytes of a state, merging a thousand; beside others.
 
-    python benchmarks/monitoring/windows.py                        all of ours
-    python benchmarks/monitoring/windows.py --quick                a tenth of the rows
-    python benchmarks/monitoring/windows.py --peer evidently       a peer, in an environment that has it
+    python -m benchmarks.monitoring.windows [--quick] [--peer evidently=PYTHON] [--peer whylogs=PYTHON] [--peer nannyml=PYTHON]
 
 20 columns of numbers (1 % missing) and 10 of levels, with a score and a predicted class; the reference has 100,000 rows. One
-thread, processor seconds, best of three. A peer compares the same rows with the same reference and needs an environment of
-its own, since their pins conflict: evidently with `pandas<3`, nannyml with `statsmodels`, whylogs with `numpy<2 pandas<3`.
-It prints a line of JSON; give it to ours with --peers FILE to see the factors.
+thread, processor seconds, best of three. A peer compares the same rows with the same reference, once, texts as texts; what it
+fits on the reference beforehand does not count. It lives in an environment of its own, since their pins conflict, of which
+PYTHON is the interpreter; one that is not given is left out. What each needs: evidently and `pandas<3`; nannyml, statsmodels
+and `pandas<3`; whylogs, `numpy<2`, `pandas<3` and setuptools.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,14 @@ from typing import Any
 os.environ.update({"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
 
 import numpy as np
+from benchmarks.figures import Figure
 
+ROOT = Path(__file__).resolve().parents[2]
 LEVELS = (2, 3, 4, 5, 8, 10, 15, 20, 30, 50)
 REFERENCE_ROWS, ROWS, MOST_ROWS = 100_000, 1_000_000, 10_000_000
-TARGETS = {"coded": 5e6, "raw": 1e6, "memory_mb": 50.0, "state_bytes": 500_000, "merge_s": 1.0}
+#: Peers report their use to their makers, which would be timed too.
+SILENT = {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1", "WHYLOGS_NO_ANALYTICS": "True"}
+#: How many times as fast as each: windows from coded columns.
 FACTORS = {"evidently": 300, "whylogs": 140, "nannyml": 35}
 
 
@@ -95,10 +99,35 @@ def best(work: Callable[[], object]) -> float:
     return min(seconds)
 
 
-def rates(shape: Any, rows: int) -> dict[str, float]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Of windows.
+
+    Attributes
+    ----------
+    rates
+        Rows per processor second; of columns with codes or with texts, without or with the sample that is kept of them.
+    state_bytes, state_without_sample
+        How large the state of a window is.
+    merge_s
+        Processor seconds for a thousand merges.
+    memory_mb
+        What counting adds to a process that holds a few batches, at most.
+    """
+
+    rates: Mapping[str, float]
+    state_bytes: int
+    state_without_sample: int
+    merge_s: float
+    memory_mb: float
+
+
+def costs(rows: int, most: int) -> Costs:
+    """Measure windows of so many rows, and the memory over so many."""
     from mlwright.monitoring import WindowSummary
 
-    found: dict[str, float] = {}
+    shape = shape_of_reference()
+    rates: dict[str, float] = {}
     for raw in (False, True):
         batches = table(rows, 2, raw=raw).combine_chunks().to_batches(max_chunksize=65_536)
         for sample in (False, True):
@@ -109,38 +138,39 @@ def rates(shape: Any, rows: int) -> dict[str, float]:
                     window.update(batch, sample=sample)
                 return window
 
-            name = ("raw" if raw else "coded") + (" with the sample" if sample else "")
-            found[name] = rows / best(count)
+            rates[("raw" if raw else "coded") + (" with the sample" if sample else "")] = rows / best(count)
     window = count()
     state, kept = window.state(), window.sample_state()
-    found["state_bytes"] = len(state) + len(kept or b"")
-    found["state without the sample"] = len(state)
 
     def merge() -> None:
         whole = WindowSummary(shape=shape)
         for _ in range(1000):
             whole.merge(WindowSummary.of_state(state, shape))
 
-    found["merge_s"] = best(merge)
-    return found
+    return Costs(
+        rates=rates,
+        state_bytes=len(state) + len(kept or b""),
+        state_without_sample=len(state),
+        merge_s=best(merge),
+        memory_mb=memory_mb(most),
+    )
 
 
 def memory_mb(rows: int) -> float:
-    """What counting so many rows adds to a process that holds a batch of them, at most."""
+    """What counting so many rows adds to a process that holds eight batches of them, at most."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from windows import resident_mb, shape_of_reference, table\n"
+        "from benchmarks.monitoring.windows import resident_mb, shape_of_reference, table\n"
         "from mlwright.monitoring import WindowSummary\n"
-        "shape, batches = shape_of_reference(), table(65_536, 3, raw=True).combine_chunks().to_batches()\n"
+        "shape = shape_of_reference()\n"
+        "batches = [table(65_536, 3 + number, raw=True).combine_chunks().to_batches()[0] for number in range(8)]\n"
         "before = most = resident_mb()\n"
         "window = WindowSummary(shape=shape)\n"
         f"for number in range({rows} // 65_536 + 1):\n"
-        "    window.update(batches[0], seed=number)\n"
+        "    window.update(batches[number % 8], seed=number)\n"
         "    most = max(most, resident_mb())\n"
         "print(most - before)\n"
     )
-    here = str(Path(__file__).parent)
-    return float(subprocess.run([sys.executable, "-c", code, here], capture_output=True, text=True, check=True).stdout)
+    return float(_printed(sys.executable, "-c", code))
 
 
 def resident_mb() -> float:
@@ -149,21 +179,70 @@ def resident_mb() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def ours(rows: int, most: int, peers: dict[str, float]) -> bool:
-    found = rates(shape_of_reference(), rows)
-    found["memory_mb"] = memory_mb(most)
-    kept = True
-    for name, value in found.items():
-        target = TARGETS.get(name)
-        met = target is None or (value >= target if name in {"coded", "raw"} else value <= target)
-        kept &= met
-        goal = "" if target is None else f"   target {'>=' if name in {'coded', 'raw'} else '<='} {target:,.6g}"
-        print(f"{name:28} {value:14,.3f}{goal}{'' if met else '   MISSED'}")
-    for other, rate in peers.items():
-        factor, least = found["coded"] / rate, FACTORS.get(other, 1)
-        kept &= factor >= least
-        print(f"{other:28} {rate:14,.0f} rows/s: ours is {factor:,.0f} times as fast   target >= {least}")
-    return kept
+def _printed(*command: str) -> str:
+    """By a process that starts in the root of the repository."""
+    environment = {**os.environ, **SILENT}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def figures(pythons: Mapping[str, str], *, rows: int = ROWS, most: int = MOST_ROWS) -> Iterator[Figure]:
+    """Ours beside the targets, and beside the peers whose interpreters are given."""
+    found = costs(rows, most)
+    window = f"window from {rows / 1e6:g}M x 30 rows, one core"
+    for kind, least in (("coded", 5e6), ("raw", 1e6)):
+        rate, sampled = found.rates[kind], found.rates[f"{kind} with the sample"]
+        yield Figure(
+            goal=f"{window}, {'columns with codes' if kind == 'coded' else 'texts as texts'}",
+            target=f">= {least / 1e6:g}M rows/s",
+            reached=f"{rate / 1e6:.2f}M rows/s; with the sample {sampled / 1e6:.2f}M",
+            good=rate >= least,
+            numbers={"rows_per_s": rate, "with_sample": sampled},
+        )
+    for name, factor in FACTORS.items():
+        yield _beside(name, pythons.get(name), found, rows, factor)
+    yield Figure(
+        goal=f"memory over {most / 1e6:g}M rows",
+        target="<= + 50 MB",
+        reached=f"+ {found.memory_mb:.1f} MB",
+        good=found.memory_mb <= 50,
+        numbers={"mb": found.memory_mb},
+    )
+    yield Figure(
+        goal="state of a window",
+        target="<= 0.5 MB",
+        reached=f"{found.state_bytes / 1e6:.3f} MB; {found.state_without_sample / 1e6:.3f} MB without the sample",
+        good=found.state_bytes <= 500_000,
+        numbers={"bytes": found.state_bytes, "without_sample": found.state_without_sample},
+    )
+    yield Figure(
+        goal="merge of 1,000 windows",
+        target="< 1 s",
+        reached=f"{found.merge_s:.2f} s",
+        good=found.merge_s < 1,
+        numbers={"seconds": found.merge_s},
+    )
+
+
+def _beside(name: str, python: str | None, found: Costs, rows: int, factor: float) -> Figure:
+    goal, target = f"... beside {name}", f">= {factor} x as fast"
+    if python is None:
+        return Figure(goal=goal, target=target, reached="not measured: no interpreter given")
+    try:
+        line = json.loads(
+            _printed(python, "-m", "benchmarks.monitoring.windows", "--measure", name, "--rows", str(rows))
+        )
+    except (subprocess.CalledProcessError, json.JSONDecodeError) as error:
+        said = str(getattr(error, "stderr", error)).strip().splitlines()
+        return Figure(goal=goal, target=target, reached=f"does not run: {said[-1] if said else error}"[:200])
+    coded, raw = (found.rates[kind] / line["rows_per_s"] for kind in ("coded", "raw"))
+    return Figure(
+        goal=f"{goal} {line['version']}",
+        target=target,
+        reached=f"{coded:,.0f} x; with texts {raw:,.0f} x",
+        good=coded >= factor,
+        beside=f"{line['rows_per_s'] / 1e3:,.1f}k rows/s, + {line['mb']:,.0f} MB",
+        numbers={"factor": coded, "with_texts": raw, **line},
+    )
 
 
 # ---- peers ----
@@ -211,32 +290,51 @@ def whylogs(reference: Any, current: Any) -> Iterator[None]:
 PEERS = {"evidently": evidently, "nannyml": nannyml, "whylogs": whylogs}
 
 
-def peer(name: str, rows: int) -> None:
+def measured_peer(name: str, rows: int) -> dict[str, Any]:
+    """One comparison of so many rows; what it fits on the reference does not count. Runs in the peer's environment."""
+    from importlib.metadata import version
+
     work = PEERS[name](frame(REFERENCE_ROWS, 1), frame(rows, 2))
     next(work)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     begun = time.process_time()
     for _ in work:
         pass
     seconds = time.process_time() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"peer": name, "rows": rows, "rows_per_s": rows / seconds, "cpu_s": seconds, "peak_mb": peak}))
+    more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+    return {
+        "peer": name,
+        "version": version(name),
+        "rows": rows,
+        "rows_per_s": rows / seconds,
+        "cpu_s": seconds,
+        "mb": more,
+    }
 
 
-def main() -> int:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--quick", action="store_true")
-    asked.add_argument("--peer", choices=sorted(PEERS))
-    asked.add_argument("--rows", type=int)
-    asked.add_argument("--peers", type=Path, help="lines of JSON that --peer printed")
-    options = asked.parse_args()
-    part = 10 if options.quick else 1
-    if options.peer:
-        peer(options.peer, options.rows or ROWS // part)
-        return 0
-    lines = [] if options.peers is None else [json.loads(line) for line in options.peers.read_text().splitlines()]
-    known = {line["peer"]: float(line["rows_per_s"]) for line in lines}
-    return 0 if ours(options.rows or ROWS // part, MOST_ROWS // part, known) else 1
+def interpreters(given: Sequence[str]) -> dict[str, str]:
+    """By peer, from `NAME=PYTHON`."""
+    found = dict(one.partition("=")[::2] for one in given)
+    unknown = found.keys() - PEERS.keys()
+    if unknown:
+        raise SystemExit(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
+    return {name: str(Path(python).absolute()) for name, python in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help=", ".join(PEERS))
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--measure", choices=sorted(PEERS), help="measure this peer here, and print a line of JSON")
+    options = parser.parse_args()
+    rows = options.rows // (10 if options.quick else 1)
+    if options.measure:
+        print(json.dumps(measured_peer(options.measure, rows)))
+        return
+    for figure in figures(interpreters(options.peer), rows=rows, most=MOST_ROWS // (10 if options.quick else 1)):
+        print(figure.line(), flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
