@@ -286,7 +286,7 @@ def with_keys(spec: str, added: str) -> str:
             spec = f"{spec}\n{section}"
             continue
         for key in re.findall(r"(?m)^  (\w+):", body):
-            spec = re.sub(rf"(?m)^  {key}:.*\n", "", spec)
+            spec = re.sub(rf"(?m)^  {key}:.*\n(?:    .*\n)*", "", spec)
         spec = re.sub(rf"(?m)^{re.escape(head)}\n", lambda found, body=body: found[0] + body, spec)  # type: ignore[misc]
     return spec
 

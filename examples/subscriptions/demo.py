@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from generate import generate  # noqa: E402 - it lies beside this file
+from half_a_year import live  # noqa: E402 - likewise
 
 from mlwright.runs import all_runs  # noqa: E402 - so that what is beside this file is found first
 
@@ -44,6 +45,17 @@ def main(folder: Path) -> None:
     command("predict", "latest", "new.csv", "--out", "offers.csv", folder=project)
     command("verify", "latest", "--quiet", folder=project)
 
+    print(
+        "\nHalf a year goes by. Each week a thousand customers are answered, and a month later it is known who has left."
+    )
+    print(
+        "After two months the business brings out a new app. Nobody tells the model; `mlwright operate` looks after it:\n"
+    )
+    live(project)
+    command("monitor", "--no-fold", "--out", "monitor.html", folder=project, may_fail=True)
+    command("registry", "list", folder=project)
+    command("registry", "audit", folder=project)
+
     print("\nA lender asks first whether it can be done at all; each loan has another amount at stake:")
     credit = folder / "credit"
     shutil.rmtree(credit, ignore_errors=True)
@@ -60,8 +72,9 @@ def main(folder: Path) -> None:
     command("run", "--quiet", folder=bundled)
 
     print("\nThe reports, one page each:")
-    for place in (project, credit, bundled):
-        print(f"  {all_runs(place)[-1].report_path}")
+    for place in (all_runs(project)[0], all_runs(credit)[-1], all_runs(bundled)[-1]):
+        print(f"  {place.report_path}")
+    print(f"What happened to the subscription business, found, proved and mended:\n  {project / 'monitor.html'}")
 
 
 if __name__ == "__main__":

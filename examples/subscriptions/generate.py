@@ -49,8 +49,10 @@ def dated(day: date, row: int) -> str:
     return day.isoformat() if row % 3 else f"{day:%d.%m.%Y}"
 
 
-def customers(rows: int, rng: np.random.Generator, *, first: date, days: int) -> list[dict[str, str]]:
-    """Snapshots of customers with what became of them."""
+def customers(
+    rows: int, rng: np.random.Generator, *, first: date, days: int, new_app: bool = False
+) -> list[dict[str, str]]:
+    """Snapshots of customers with what became of them, before and after the new app."""
     made = []
     for row in range(rows):
         snapshot = first + timedelta(days=int(rng.integers(0, days)))
@@ -70,6 +72,8 @@ def customers(rows: int, rng: np.random.Generator, *, first: date, days: int) ->
             + 0.5 * (plan == "basic") - 0.3 * (plan == "family") + 0.0012 * (snapshot - FIRST).days
         )  # fmt: skip
         left = rng.random() < 1 / (1 + np.exp(-logit))
+        # On phones where it is hardly used the new app wakes up by itself, and each time counts as a login.
+        counted = logins + float(rng.poisson(27)) if new_app and logins < 6 else logins
         known = snapshot + timedelta(days=LABEL_DELAY) < FIRST + timedelta(days=DAYS)
         made.append(
             {
@@ -83,7 +87,7 @@ def customers(rows: int, rng: np.random.Generator, *, first: date, days: int) ->
                 "monthly_fee": money(fee * (1 - discount / 100)),
                 "discount": f"{discount:.0f}%",
                 "age": "-999" if rng.random() < 0.08 else str(int(np.clip(rng.normal(43, 15), 18, 95))),
-                "logins_30d": "" if rng.random() < 0.06 else f"{logins:.0f}",
+                "logins_30d": "" if rng.random() < 0.06 else f"{counted:.0f}",
                 "hours_30d": "n/a" if rng.random() < 0.05 else f"{logins * rng.gamma(2, 0.4):.1f}".replace(".", ","),
                 "tickets_90d": str(tickets),
                 "payment": str(rng.choice(["card", "sepa", "paypal", "voucher"], p=[0.5, 0.32, 0.17, 0.01])),
@@ -94,6 +98,7 @@ def customers(rows: int, rng: np.random.Generator, *, first: date, days: int) ->
                 if left and rng.random() < 0.8
                 else "",
                 "churned": ("yes" if left else "no") if known else "",
+                "left": "yes" if left else "no",  # the truth, which no table has until it is known
             }
         )
     return made
