@@ -35,6 +35,25 @@ def test_a_rise_beyond_it_is_found_in_days(weighted: bool) -> None:
     assert np.median(found) <= (4 if not weighted else 15)
 
 
+def test_a_short_reference_without_any_error_is_luck_and_no_promise() -> None:
+    # 30 rows of a model that is wrong in 1 of 50: more than half of such references have no error at all.
+    for seed in range(10):
+        start = LossWatch.start(np.zeros(30), metric="share of errors", tolerance=0.0, weighted=False)
+        assert not days(start, 0.02, seed=seed, most=40)[1]
+    assert days(start, 0.6, seed=0, most=5)[1]
+
+
+def test_a_rise_is_dated_to_the_days_it_may_have_begun() -> None:
+    quiet, _ = days(watch(), 0.2, seed=11, most=10)
+    found = quiet
+    rng = np.random.default_rng(12)
+    while not found.risen:
+        found = found.update((rng.random(DAY) < 0.35).astype(float))
+    change = found.detector.change_point()
+    assert change is not None
+    assert change.earliest <= 11 <= change.latest
+
+
 def test_labels_that_come_later_only_delay_the_answer() -> None:
     rng = np.random.default_rng(3)
     losses = (rng.random(30 * DAY) < 0.35).astype(float)

@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mlwright.core import MlwrightError
+from mlwright.statistics.array_state import array_of_state, array_state
 from mlwright.statistics.change_point import ChangePoint, PastWindows
 from mlwright.statistics.e_values import Horizon, log_start_weight
+from mlwright.statistics.reference_mean import ReferenceMean
 from mlwright.statistics.scored import FloatArray
 
 RISK_BETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 DATED_FROM = 5  # rows; a window of fewer tells nothing about when
+BLOCK = 8_192  # different losses worked on at once; bounds the memory of one update
 
 
 class LossOutOfRange(MlwrightError):
@@ -35,27 +38,37 @@ class LossOutOfRange(MlwrightError):
 class RiskDetector:
     """Is the mean loss now above what the reference allows? Read after any window, for as long as one likes.
 
-    The allowed loss is the upper bound of the reference's own (half of `error` is spent on it) plus a tolerance. Each
-    window opens new bets, so a change is found as soon after years as after days. Right or wrong (0 and 1) needs the
-    counts only. Exact for independent rows, up to the normal bound of the reference; late labels delay, but do no harm
-    if their delay does not depend on the loss.
+    Allowed is the true mean of the reference plus a tolerance. Each window opens new bets, so a change is found as soon
+    after years as after days. Right or wrong (0 and 1) needs the counts only.
+
+    Suppose that the true mean of the reference was m, and no window has more than m plus the tolerance on average. Then
+    bets against m plus the tolerance are fair or worse, and so are those on the reference against m (`ReferenceMean`).
+    The rows are independent, so their products are as well, and their sum over all bets ever reaches 1 / `error` with
+    probability at most `error` (Ville's inequality). Where m lies nobody knows, so the evidence is the least over all
+    that it may be. That is exact for every number of rows and every distribution within the range, also if the loss
+    falls and comes back. Late labels delay, but do no harm if their delay does not depend on the loss.
+
+    For `run_length` the mean time to a false alarm is at least 1 / `error` windows divided by what the bets on the reference
+    hold, so by Jensen's inequality at least 1 / `error` over all references. The price of exactness: with far more new
+    rows than reference rows, a rise by less than some four standard errors of the reference is often not found.
 
     Attributes
     ----------
     limit
-        The allowed mean loss.
+        The allowed mean loss as one number, for people: an upper bound of the reference's mean (wrong in `error` / 2 of
+        the references, nearly) plus the tolerance. The detector itself knows no single limit, but its cells.
     reference
         The mean loss of the reference.
     low, high
         Range of the loss of a row.
     error, horizon
         As for `DriftDetector`.
-    needed
-        Log evidence that decides.
+    cells
+        Where the mean that is allowed may lie, on a range of 0 to 1.
     windows, rows
         How many were seen.
-    capital : length 7
-        Log of what each bet holds.
+    capital : shape (7, n_cells)
+        Log of what each bet on new rows holds where the allowed mean lies in that cell.
     highest
         The largest log evidence after any window.
 
@@ -71,11 +84,11 @@ class RiskDetector:
     high: float
     error: float
     horizon: Horizon
-    needed: float
+    cells: ReferenceMean
+    capital: FloatArray
     past: PastWindows
     windows: int = 0
     rows: int = 0
-    capital: tuple[float, ...] = (-math.inf,) * len(RISK_BETS)
     highest: float = -math.inf
 
     @classmethod
@@ -98,24 +111,29 @@ class RiskDetector:
         mean, rows
             Mean loss of the reference, and of how many rows.
         variance
-            Of the loss of a row; without it the largest that the mean allows, which is that of 0 and 1.
+            Of the losses of the reference, divisor `rows`; without it the largest that the mean allows, which is that of
+            0 and 1.
         tolerance
             How much more loss does not matter, in units of the loss.
         """
         span = high - low
-        share = (mean - low) / span
+        share = min(max((mean - low) / span, 0.0), 1.0)
+        spread = share * (1 - share) if variance is None else variance / span**2
         far = -NormalDist().inv_cdf(error / 2)
         if variance is None:  # Wilson's upper bound
             part = far**2 / rows
-            half = far * math.sqrt(share * (1 - share) / rows + part / (4 * rows))
+            half = far * math.sqrt(spread / rows + part / (4 * rows))
             upper = (share + part / 2 + half) / (1 + part)
         else:
-            upper = share + far * math.sqrt(variance / rows) / span
-        limit = low + span * upper + tolerance
+            upper = share + far * math.sqrt(spread / rows)
+        true = ReferenceMean.measured(share, variance=spread, rows=rows, bets=RISK_BETS)
+        # No loss is above 1, so a game against more than that would only be slower.
+        cells = replace(true, upper=np.minimum(true.upper + tolerance / span, 1.0))
         return replace(
-            cls.above(limit, low=low, high=high, error=error, horizon=horizon),
+            cls.above(low + span * upper + tolerance, low=low, high=high, error=error, horizon=horizon),
             reference=mean,
-            needed=math.log(2 / error),
+            cells=cells,
+            capital=np.full(cells.held.shape, -np.inf),
         )
 
     @classmethod
@@ -127,6 +145,7 @@ class RiskDetector:
         For a rollback that stays quick however late the loss comes: limit 0, and per row what the champion of before
         gained over the one of now.
         """
+        cells = ReferenceMean.exact((limit - low) / (high - low), n_bets=len(RISK_BETS))
         return cls(
             limit=limit,
             reference=limit,
@@ -134,7 +153,8 @@ class RiskDetector:
             high=high,
             error=error,
             horizon=horizon,
-            needed=-math.log(error),
+            cells=cells,
+            capital=np.full(cells.held.shape, -np.inf),
             past=PastWindows.none_yet(1),
         )
 
@@ -150,49 +170,53 @@ class RiskDetector:
         scaled = (loss - self.low) / (self.high - self.low)
         if not ((scaled >= -1e-9) & (scaled <= 1 + 1e-9)).all():
             raise LossOutOfRange(low=self.low, high=self.high)
-        above = np.clip(scaled, 0.0, 1.0) - self._limit_share
-        growth = np.array([float(np.log1p(bet * above).sum()) for bet in RISK_BETS])
+        values, counts = np.unique(np.clip(scaled, 0.0, 1.0), return_counts=True)
+        growth = np.zeros(self.capital.shape)
+        for begin in range(0, len(values), BLOCK):
+            above = values[begin : begin + BLOCK, None] - self.cells.upper
+            growth += [counts[begin : begin + BLOCK] @ np.log1p(bet * above) for bet in RISK_BETS]
         mean = float(loss.mean()) if len(loss) else 0.0
         return self._after(len(loss), growth, mean, float(loss.var()) if len(loss) else 0.0)
 
     def update_counts(self, rows: int, wrong: int) -> RiskDetector:
         """The detector after one more window in which `wrong` of the rows had the loss `high`, and all others `low`."""
-        limit, bets = self._limit_share, np.array(RISK_BETS)
+        limit, bets = self.cells.upper, np.array(RISK_BETS)[:, None]
         growth = wrong * np.log1p(bets * (1 - limit)) + (rows - wrong) * np.log1p(-bets * limit)
         share, span = wrong / max(rows, 1), self.high - self.low
         return self._after(rows, growth, self.low + span * share, span**2 * share * (1 - share))
 
     def _after(self, rows: int, growth: FloatArray, mean: float, variance: float) -> RiskDetector:
         window = self.windows + 1
-        capital = np.logaddexp(np.array(self.capital), log_start_weight(window, self.horizon)) + growth
+        capital = np.logaddexp(self.capital, log_start_weight(window, self.horizon)) + growth
         dated = rows >= DATED_FROM
         spread = max(variance, (self.high - self.low) ** 2 / (4 * max(rows, 1)))
-        evidence = float(np.logaddexp.reduce(capital) - math.log(len(RISK_BETS)))
-        return replace(
+        after = replace(
             self,
             windows=window,
             rows=self.rows + rows,
-            capital=tuple(float(part) for part in capital),
-            highest=max(self.highest, evidence),
+            capital=capital,
             past=self.past.with_window(
                 window,
                 difference=np.array([mean - self.reference if dated else math.nan]),
                 variance=np.array([spread / max(rows, 1)]),
             ),
         )
-
-    @property
-    def _limit_share(self) -> float:
-        return (self.limit - self.low) / (self.high - self.low)
+        return replace(after, highest=max(self.highest, after.log_e))
 
     @property
     def log_e(self) -> float:
-        """Log evidence now that the loss is above the limit."""
-        return float(np.logaddexp.reduce(np.array(self.capital)) - math.log(len(RISK_BETS)))
+        """Log evidence now that the loss is above what is allowed, wherever that lies."""
+        together = np.logaddexp.reduce(self.capital + self.cells.held, axis=0)
+        return float(together.min() - math.log(len(RISK_BETS)))
+
+    @property
+    def needed(self) -> float:
+        """Log evidence that decides."""
+        return -math.log(self.error)
 
     @property
     def risen(self) -> bool:
-        """Whether the loss is, or was, above the limit at the stated error."""
+        """Whether the loss is, or was, above what is allowed, at the stated error."""
         return self.highest >= self.needed
 
     def change_point(self, *, confidence: float = 0.9) -> ChangePoint | None:
@@ -203,27 +227,27 @@ class RiskDetector:
         return self.past.change_point(0, before=before, typical=usual, confidence=confidence)
 
     def state(self) -> dict[str, Any]:
-        """A tree of JSON values; `of_state` reads it back. What is still without capital is null."""
-        plain = {
-            name: getattr(self, name) for name in ("limit", "reference", "low", "high", "error", "horizon", "needed")
-        }
+        """A tree of JSON values; `of_state` reads it back."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
         return {
             **plain,
-            "windows": self.windows,
-            "rows": self.rows,
-            "capital": [part if math.isfinite(part) else None for part in self.capital],
             "highest": self.highest if math.isfinite(self.highest) else None,
+            "cells": {"upper": array_state(self.cells.upper), "held": array_state(self.cells.held)},
+            "capital": array_state(self.capital),
             "past": self.past.state(),
         }
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any]) -> RiskDetector:
         """What `state` was taken of."""
+        cells = {name: array_of_state(state["cells"][name]) for name in ("upper", "held")}
         return cls(
-            **{
-                **state,
-                "capital": tuple(-math.inf if part is None else part for part in state["capital"]),
-                "highest": -math.inf if state["highest"] is None else state["highest"],
-                "past": PastWindows.of_state(state["past"]),
-            }
+            **{name: state[name] for name in _PLAIN},
+            highest=-math.inf if state["highest"] is None else state["highest"],
+            cells=ReferenceMean(**cells),
+            capital=array_of_state(state["capital"]),
+            past=PastWindows.of_state(state["past"]),
         )
+
+
+_PLAIN = ("limit", "reference", "low", "high", "error", "horizon", "windows", "rows")
