@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: demo test check format lint types imports unit groups clean
+.PHONY: demo test check format lint types imports unit groups exhaustive clean
 
 demo: .venv/installed
 	$(BIN)/python examples/subscriptions/demo.py demo
@@ -27,12 +27,16 @@ imports: .venv/installed-dev
 	$(BIN)/lint-imports
 
 unit: .venv/installed-dev
-	$(PYTEST) -n 2 -m "not frames and not browser and not postgres and not cloud and not platforms and not api"
+	$(PYTEST) -n 2 -m "not exhaustive and not frames and not browser and not postgres and not cloud and not platforms and not api"
 
 # Each group needs something heavy, which is installed here; without it its tests say why they are skipped.
 groups: .venv/installed-groups
 	$(PYTEST) -m "frames or postgres or cloud or platforms or api"
 	$(PYTEST) -m browser
+
+# A round of the loop killed wherever the disk changes: ten minutes.
+exhaustive: .venv/installed-dev
+	$(PYTEST) -m exhaustive
 
 format: .venv/installed-dev
 	$(BIN)/ruff format .

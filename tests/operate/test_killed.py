@@ -56,12 +56,13 @@ def check(found: dict[str, Any], name: str) -> None:
 
 
 def test_a_round_that_is_killed_comes_to_the_same_as_one_that_is_not(off_shop: Path, tmp_path: Path) -> None:
+    """One of the rounds, at two of its points; the next test kills all of them at all points."""
     found = killed(off_shop, tmp_path, 2)
     assert len(found["points"]) > 20
     check(found, "off_shop")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ROUNDS)
 def test_a_round_that_is_killed_wherever_the_disk_changes_comes_to_the_same(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
@@ -71,6 +72,6 @@ def test_a_round_that_is_killed_wherever_the_disk_changes_comes_to_the_same(
     check(found, name)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_loop_that_keeps_each_statement_by_itself_would_be_found_out(off_shop: Path, tmp_path: Path) -> None:
     assert differences(killed(off_shop, tmp_path, 24, broken=True)) != []

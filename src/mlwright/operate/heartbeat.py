@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import threading
@@ -18,6 +19,8 @@ from mlwright.alerts.alert import written
 from mlwright.core import MlwrightError
 from mlwright.monitoring.store import MonitorStore
 from mlwright.operate.lock import OperatorLock
+
+log = logging.getLogger(__name__)
 
 #: Between two beats.
 BEAT_S: Final = 10.0
@@ -144,6 +147,8 @@ class Heartbeat:
             self._store.transaction(lambda connection: _keep(connection, row))
         except (MlwrightError, OSError):
             return  # the step that meets the same trouble says so
+        except Exception:  # it is only news: whatever is wrong with it, the next beat is tried
+            log.exception("the heartbeat could not be written")
 
 
 def _keep(connection: Connection, row: Mapping[str, Any]) -> None:
