@@ -45,17 +45,6 @@ def main(folder: Path) -> None:
     command("predict", "latest", "new.csv", "--out", "offers.csv", folder=project)
     command("verify", "latest", "--quiet", folder=project)
 
-    print(
-        "\nHalf a year goes by. Each week a thousand customers are answered, and a month later it is known who has left."
-    )
-    print(
-        "After two months the business brings out a new app. Nobody tells the model; `mlwright operate` looks after it:\n"
-    )
-    live(project)
-    command("monitor", "--no-fold", "--out", "monitor.html", folder=project, may_fail=True)
-    command("registry", "list", folder=project)
-    command("registry", "audit", folder=project)
-
     print("\nA lender asks first whether it can be done at all; each loan has another amount at stake:")
     credit = folder / "credit"
     shutil.rmtree(credit, ignore_errors=True)
@@ -70,6 +59,18 @@ def main(folder: Path) -> None:
     subprocess.run([sys.executable, str(HERE.parent / "breast_cancer" / "write_table.py"), str(bundled)], check=True)
     command("init", "tumours.csv", "--target", "diagnosis", "--quiet", folder=bundled)
     command("run", "--quiet", folder=bundled)
+
+    print(
+        "\nBack at the subscriptions half a year goes by. Each week a thousand customers are answered, and a month later it is"
+    )
+    print(
+        "known who has left. After two months the business brings out a new app, and nobody tells the model. The loop, week by"
+    )
+    print("week (its dates lie ahead of the computer's clock):\n")
+    live(project)
+    command("monitor", "--no-fold", "--out", "monitor.html", folder=project, may_fail=True)
+    command("registry", "list", folder=project)
+    command("registry", "audit", folder=project)
 
     print("\nThe reports, one page each:")
     for place in (all_runs(project)[0], all_runs(credit)[-1], all_runs(bundled)[-1]):
