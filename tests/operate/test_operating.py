@@ -21,6 +21,7 @@ from tests.operate.shop import OPENED, answer_days, copied, dated, last_day, spe
 
 from mlwright.cli.main import _code
 from mlwright.operate import OperatedAlready, OperatorLock, Project, Round, look, monitoring_page, operate
+from mlwright.registry import Registry
 from mlwright.spec import Spec, load_spec
 
 _LABELS = {"operation": {"label_delay": "1d"}}
@@ -247,3 +248,36 @@ def test_monitor_ends_with_1_while_a_page_is_open_and_nobody_has_said_that_he_lo
     looked_after = mlwright("monitor", "--no-fold", folder=folder)
     assert looked_after.code == 0
     assert "ann looks after it" in looked_after.out
+
+
+def test_a_person_says_yes_to_what_was_recommended(off_shop: Path, tmp_path: Path, mlwright: Command) -> None:
+    folder = copied(off_shop, tmp_path / "shop")
+    spec = spec_of(folder, operation={"label_delay": "1d", "retrain": {"tolerance": 0.05}})
+    now = dated(last_day(folder))
+    once(spec, now)
+    shown = mlwright("monitor", "--no-fold", folder=folder)
+    assert "mlwright monitor accept recalibrate" in shown.out
+    unknown = mlwright("monitor", "accept", "reweight", folder=folder)
+    assert unknown.code != 0
+    assert "no decision 'reweight' waits for a yes" in unknown.err
+    with Project.open(spec) as project, OperatorLock(project.store, project.model).held():
+        later = mlwright("monitor", "accept", folder=folder)
+        assert "`mlwright operate` does it" in later.out
+    once(spec, now + timedelta(hours=1))
+    assert Registry.of(spec).version("challenger").number == 2
+    assert mlwright("monitor", "accept", folder=folder).code != 0
+
+
+def test_what_a_person_accepts_is_carried_out_at_once_in_his_name(
+    off_shop: Path, tmp_path: Path, mlwright: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(off_shop, tmp_path / "shop")
+    spec = spec_of(folder, operation={"label_delay": "1d", "retrain": {"tolerance": 0.05}})
+    once(spec, dated(last_day(folder)))
+    monkeypatch.setenv("MLWRIGHT_USER", "ann")
+    said = mlwright("monitor", "accept", "recalibrate", folder=folder)
+    assert (said.code, "version 2 was made" in said.out) == (0, True)
+    registry = Registry.of(spec)
+    assert registry.version("challenger").number == 2
+    assert registry.version("champion").number == 1
+    assert [one.who for one in registry.audit()][-2:] == ["ann", "ann"]

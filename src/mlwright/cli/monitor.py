@@ -91,6 +91,58 @@ def ack(
 
 
 @monitor_app.command()
+def accept(
+    decision: Annotated[
+        str | None,
+        typer.Argument(help="What was recommended: `retrain`, `recalibrate`, `reweight`, or the id of a decision."),
+    ] = None,
+    spec: SpecOption = _SPEC,
+    json_output: JsonOption = False,
+) -> None:
+    """Say yes to what was recommended: it is carried out now, or by `mlwright operate` where that runs.
+
+    Example: `mlwright monitor accept retrain`
+
+    A version that is made by it is a challenger: it answers only after it was proved better, and promoted.
+    """
+    from dataclasses import replace
+
+    from mlwright.cli.progress import shown_progress
+    from mlwright.lifecycle import accept as accepted
+    from mlwright.lifecycle import waiting_for_yes
+    from mlwright.operate import OperatedAlready, OperatorLock
+    from mlwright.operate.living import living
+    from mlwright.registry import whoever
+
+    with _opened(spec) as project:
+        alive = replace(living(project), who=whoever())
+        chosen = waiting_for_yes(alive.store, decision, project.model)
+        made, failed, by = None, "", "now"
+        try:
+            with OperatorLock(project.store, project.model).held(), shown_progress(quiet=json_output) as progress:
+                done = accepted(alive, chosen.id, now=_now(project), progress=progress)
+                made, failed = done.made, done.failed
+        except OperatedAlready:
+            alive.store.start(chosen)  # what was begun is gone on with by the next round
+            by = "mlwright operate"
+    if json_output:
+        from mlwright.cli.render import show_json
+
+        number = None if made is None else made.number
+        show_json({"decision": chosen.state(), "version": number, "failed": failed or None, "by": by})
+    elif by != "now":
+        typer.echo(f"{chosen.title}: `mlwright operate` does it within the hour")
+    elif made is not None:
+        typer.echo(f"{made.in_words} was made; it is compared with the champion from now on")
+    elif not failed:
+        typer.echo(f"{chosen.title}: noted")
+    if failed:
+        from mlwright.lifecycle import NothingToDo
+
+        raise NothingToDo(failed, where=f"decision {chosen.id}", fix="see what is wrong now: mlwright monitor")
+
+
+@monitor_app.command()
 def silence(
     key: Annotated[str, typer.Argument(help="A key, or a pattern such as `drift/*`.", metavar="KEY")],
     time: Annotated[str, typer.Option("--for", help="For how long: 8h, 2d, 1w.")] = "8h",

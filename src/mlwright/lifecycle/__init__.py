@@ -81,6 +81,7 @@ __all__ = [
     "situation_of",
     "training_table",
     "turn",
+    "waiting_for_yes",
 ]
 
 
@@ -189,7 +190,7 @@ def prove(project: Project, *, now: datetime) -> tuple[Settled, ...]:
 
 def accept(
     project: Project,
-    which: str,
+    which: str | None = None,
     *,
     now: datetime,
     progress: Progress = silent,
@@ -200,22 +201,44 @@ def accept(
     Parameters
     ----------
     which
-        The id of the decision.
+        The id of the decision, or its action; the only one that waits if not given.
 
     Raises
     ------
     NothingToDo
         If there is no such decision that is open.
     """
-    waiting = {one.decision.id: one.decision for one in project.store.decisions() if one.outcome == "open"}
-    if which not in waiting:
-        raise NothingToDo(
-            f"no decision {which!r} waits for a yes",
-            where=f"the decisions about {project.spec.project.name!r}",
-            fix=closest(which, list(waiting)) if waiting else "nothing needs to be done",
-        )
-    made, failed = _carried_out(project, waiting[which], now, progress, executor)
-    return Turn(decision=waiting[which], settled=(), made=made, failed=failed)
+    decision = waiting_for_yes(project.store, which, project.spec.project.name)
+    made, failed = _carried_out(project, decision, now, progress, executor)
+    return Turn(decision=decision, settled=(), made=made, failed=failed)
+
+
+def waiting_for_yes(store: LifecycleStore, which: str | None, name: str) -> Decision:
+    """The decision that waits for a yes, by its id or action.
+
+    Raises
+    ------
+    NothingToDo
+        If there is none, or not just one.
+    """
+    waiting = [one.decision for one in store.decisions() if one.outcome == "open"]
+    found = [one for one in waiting if which in {None, one.id, one.action}]
+    if len(found) == 1:
+        return found[0]
+    known = [one.id for one in waiting]
+    raise NothingToDo(
+        "no decision waits for a yes"
+        if not waiting
+        else f"no decision {which!r} waits for a yes"
+        if not found
+        else f"{len(found)} decisions wait for a yes",
+        where=f"the decisions about {name!r}",
+        fix="nothing needs to be done"
+        if not waiting
+        else closest(which, known)
+        if which and not found
+        else f"name one: {', '.join(known)}",
+    )
 
 
 def situation_of(project: Project, seen: Seen, *, now: datetime) -> Situation:

@@ -151,7 +151,11 @@ def _waiting(one: Decided) -> Finding:
         what=f"Recommended: {decision.title}. {decision.reason}",
         since=decision.made,
         evidence={"decision": decision.id},
-        advice="Let the loop do it (`operation.act` of the spec), or do it by hand.",
+        advice=(
+            "Label them, and give the log their labels: mlwright label."
+            if decision.action == "label"
+            else f"Say yes: mlwright monitor accept {decision.action}. Or let the loop do it: `operation.act` of the spec."
+        ),
         cost=decision.saves,
         cost_unit=decision.unit,
         key=f"decision/{decision.key}",
