@@ -226,19 +226,12 @@ def waiting_for_yes(store: LifecycleStore, which: str | None, name: str) -> Deci
     if len(found) == 1:
         return found[0]
     known = [one.id for one in waiting]
-    raise NothingToDo(
-        "no decision waits for a yes"
-        if not waiting
-        else f"no decision {which!r} waits for a yes"
-        if not found
-        else f"{len(found)} decisions wait for a yes",
-        where=f"the decisions about {name!r}",
-        fix="nothing needs to be done"
-        if not waiting
-        else closest(which, known)
-        if which and not found
-        else f"name one: {', '.join(known)}",
-    )
+    what, fix = "no decision waits for a yes", "nothing needs to be done"
+    if found:
+        what, fix = f"{len(found)} decisions wait for a yes", f"name one: {', '.join(known)}"
+    elif waiting and which is not None:
+        what, fix = f"no decision {which!r} waits for a yes", closest(which, known)
+    raise NothingToDo(what, where=f"the decisions about {name!r}", fix=fix)
 
 
 def situation_of(project: Project, seen: Seen, *, now: datetime) -> Situation:

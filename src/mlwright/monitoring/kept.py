@@ -31,6 +31,12 @@ def micros(moment: datetime) -> int:
     return (aware - _EPOCH) // timedelta(microseconds=1)
 
 
+def start_of_period(at: datetime, length: timedelta) -> datetime:
+    """When the stretch of so long began that a moment lies in; stretches are counted from 1970."""
+    size = length // timedelta(microseconds=1)
+    return moment(micros(at) // size * size)
+
+
 def moment(us: int) -> datetime:
     """The moment of so many microseconds since 1970, in UTC."""
     return _EPOCH + timedelta(microseconds=us)

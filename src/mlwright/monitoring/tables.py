@@ -78,13 +78,3 @@ findings = Table(
     Column("level", Text, nullable=False),
     Column("state", Text, nullable=False),
 )
-
-#: What was said to whom about a finding; the alerts decide what is in the state.
-alerts = Table(
-    "mlwright_alerts",
-    metadata,
-    Column("model", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("updated", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),
-)

@@ -18,7 +18,16 @@ from mlwright.core import named_rng
 from mlwright.models import Model
 from mlwright.monitoring import Finding, WindowShape
 from mlwright.monitoring.anomalies import AnomalyReference, OddRow
-from mlwright.monitoring.kept import KeptWindow, close_findings, kept_windows, merged, micros, moment, save_findings
+from mlwright.monitoring.kept import (
+    KeptWindow,
+    close_findings,
+    first_window,
+    kept_windows,
+    merged,
+    moment,
+    save_findings,
+    start_of_period,
+)
 from mlwright.monitoring.sampled_rows import rows_of_window
 from mlwright.monitoring.skill import forecast_skill
 from mlwright.monitoring.staleness import column_ages, label_backlog, model_age
@@ -58,7 +67,7 @@ def judge_age(
     )
     found = [
         model_age(watched.version.created, at=now, usual=_usual_life(project)),
-        _backlog(windows, project, now=now),
+        _backlog(windows, delay, project.spec.operation.window, now=now),
         *stale_columns(latest, watched.shape, project.spec.operation.window),
         fading_skill(windows, watched.model, project.spec),
         None if drifting else _odd_rows(connection, latest, watched, project.spec.operation.window),
@@ -76,15 +85,14 @@ def _usual_life(project: Project) -> timedelta | None:
     return max(lives[len(lives) // 2], _DAY) if len(lives) >= 2 else None
 
 
-def _backlog(windows: Sequence[KeptWindow], project: Project, *, now: datetime) -> Finding | None:
+def _backlog(windows: Sequence[KeptWindow], delay: timedelta, window: timedelta, *, now: datetime) -> Finding | None:
     """Whether labels have stopped coming."""
-    delay = max(project.spec.operation.label_delay, timedelta(hours=1))
     ages = [(now - one.end, one.summary.rows, one.summary.counts.known) for one in windows]
     shares = sorted(known / rows for age, rows, known in ages if rows and known and age >= delay)
     if not shares:
         return None
     # Labels come some time after they could: what is due is counted late rather than early.
-    late = delay + project.spec.operation.window
+    late = delay + window
     backlog = label_backlog(ages, share=shares[len(shares) // 2], delays=[(late, 0.0), (late + delay, 1.0)])
     return backlog.as_finding() if backlog.overdue else None
 
@@ -100,9 +108,8 @@ def stale_columns(windows: Sequence[KeptWindow], shape: WindowShape, window: tim
         How long they are judged together.
     """
     dates = [one.name for one in shape.columns if one.type == "datetime"]
-    size = window // timedelta(microseconds=1)
     newest: list[tuple[datetime, dict[str, datetime | None]]] = []
-    for _, group in itertools.groupby(windows, key=lambda one: micros(one.start) // size):
+    for _, group in itertools.groupby(windows, key=lambda one: start_of_period(one.start, window)):
         parts = list(group)
         tables = [one.summary.reservoir for one in parts if one.summary.reservoir is not None]
         if tables:
@@ -154,7 +161,7 @@ def _odd_rows(
     """Whether more rows of the latest window are unlike those of the version's first windows than chance explains."""
     if not windows:
         return None
-    start = moment(micros(windows[-1].start) // (size := window // timedelta(microseconds=1)) * size)
+    start = start_of_period(windows[-1].start, window)
     sample = rows_of_window(merged(watched.shape, [one for one in windows if one.start >= start]))
     reference = None if sample is None else _usual_rows(connection, watched, before=start)
     if sample is None or reference is None:
@@ -181,11 +188,10 @@ def _in_words(row: OddRow, ids: Sequence[str]) -> str:
 def _usual_rows(connection: Connection, watched: Watched, *, before: datetime) -> AnomalyReference | None:
     """What is usual, by the samples of the first windows; None while there are too few rows."""
     if watched.usual is None:
-        first = next(iter(kept_windows(connection, watched.shape, end=before)), None)
+        first = first_window(connection, watched.shape)
         if first is None:
             return None
-        end = min(first.start + _FIRST, before)
-        kept = kept_windows(connection, watched.shape, start=first.start, end=end, samples=True)
+        kept = kept_windows(connection, watched.shape, start=first, end=min(first + _FIRST, before), samples=True)
         rows = rows_of_window(merged(watched.shape, kept))
         if rows is None or len(rows) < _USUAL_ROWS:
             return None

@@ -10,7 +10,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -39,6 +39,7 @@ from mlwright.monitoring.kept import (
     moment,
     save_detector,
     save_findings,
+    start_of_period,
 )
 from mlwright.monitoring.recounting import recount_kept_back
 from mlwright.operate.project import Project, Watched
@@ -124,8 +125,7 @@ def _first_window(project: Project, watched: Watched, until: datetime) -> dateti
     first = project.store.reading(lambda connection: first_window(connection, watched.shape))
     if first is None or first > until:
         return None
-    size = project.spec.operation.window // timedelta(microseconds=1)
-    return moment(micros(first) // size * size)
+    return start_of_period(first, project.spec.operation.window)
 
 
 def _look(project: Project, watched: Watched, kept: _Kept, start: datetime, *, now: datetime) -> list[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -14,7 +14,7 @@ from mlwright.core import Interval
 from mlwright.lifecycle import Comparison, Decided, LifecycleStore
 from mlwright.monitoring import Finding
 from mlwright.monitoring.expected_loss import Expected
-from mlwright.monitoring.kept import kept_windows, micros, moment, saved_findings
+from mlwright.monitoring.kept import kept_windows, micros, moment, saved_findings, start_of_period
 from mlwright.operate.costs import with_costs
 from mlwright.operate.evidence import EvidencePoint, points_of
 from mlwright.operate.heartbeat import OperatorStatus, operator_status
@@ -216,7 +216,7 @@ def _of_version(project: Project, watched: Watched, measure: LossMeasure, *, now
     windows = project.store.reading(lambda connection: kept_windows(connection, watched.shape, start=first))
     rows: dict[int, int] = {}
     for window in windows:
-        start = micros(window.start) // (length // timedelta(microseconds=1)) * (length // timedelta(microseconds=1))
+        start = micros(start_of_period(window.start, length))
         rows[start] = rows.get(start, 0) + window.summary.rows
     found = {}
     for start, counts in list(in_periods(windows, length).items())[-_WINDOWS:]:

@@ -35,6 +35,7 @@ from mlwright.monitoring.kept import (
     moment,
     save_detector,
     save_findings,
+    start_of_period,
 )
 from mlwright.monitoring.labelled_loss import LabelledLoss, labelled_loss
 from mlwright.monitoring.loss_reference import LossReference
@@ -281,9 +282,9 @@ def judge_loss(
         kept = _Kept(first, _Counted(), [])
     else:
         kept = _Kept.of_state(held[1])
-    horizon, size = until - label_horizon(spec), spec.operation.window // timedelta(microseconds=1)
+    horizon = until - label_horizon(spec)
     # A window that is not over may have rows that are kept back once it is.
-    over = moment(micros(until) // size * size)
+    over = start_of_period(until, spec.operation.window)
     periods = in_periods(kept_windows(connection, shape, start=horizon, end=over), spec.operation.window)
     for start, counts in periods.items():
         new = kept.counted.news(start, counts)
@@ -303,10 +304,9 @@ def judge_loss(
 
 def in_periods(windows: list[KeptWindow], length: timedelta) -> dict[int, ScoreCounts]:
     """The scores of windows put together by stretches of so long, by the start in microseconds since 1970."""
-    size = length // timedelta(microseconds=1)
     found: dict[int, ScoreCounts] = {}
     for window in windows:
-        start = micros(window.start) // size * size
+        start = micros(start_of_period(window.start, length))
         counts = window.summary.counts
         if start not in found:
             found[start] = ScoreCounts.none_yet(counts.n_classes, low=counts.low, high=counts.high)

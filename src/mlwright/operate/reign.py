@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from mlwright.monitoring.drift import DriftWatch, Guarantee
 from mlwright.monitoring.drift_findings import DETECTOR as DRIFT
-from mlwright.monitoring.kept import close_findings, detector_of, micros, moment, save_detector, saved_findings
+from mlwright.monitoring.kept import close_findings, detector_of, save_detector, saved_findings, start_of_period
 from mlwright.monitoring.reference import reference_of
 from mlwright.operate.inputs import DETECTOR as INPUT
 from mlwright.operate.inputs import begun_anew as input_anew
@@ -29,8 +29,7 @@ def watch_anew(project: Project, watched: Watched, moves: list[AuditEntry], *, n
     mine = [one for one in moves if one.moved["champion"][1] == watched.version.number]
     if len(mine) < 2:
         return False
-    size = project.spec.operation.window // timedelta(microseconds=1)
-    begun = moment(micros(datetime.fromisoformat(mine[-1].at)) // size * size)
+    begun = start_of_period(datetime.fromisoformat(mine[-1].at), project.spec.operation.window)
     operation, shape = project.spec.operation, watched.shape
     fresh = DriftWatch.start(
         reference_of(watched.model, shape), Guarantee.of(operation), tolerance=operation.drift_tolerance
